@@ -1,0 +1,533 @@
+//! The table of errors: what each one means and what there is to do about it.
+//!
+//! The server takes the HTTP status of an answer from here, the client what to do next, the
+//! documentation its list. A row covers every error whose chain of tags begins with its `tags`
+//! on its routes; the longest matching row counts.
+
+use crate::routes::RouteId::{
+    self, CheckUser, CreateFolder, Delete, Download, GetMetadata, ListFolder, ListFolderContinue,
+    Upload, UploadSessionAppend, UploadSessionFinish, UploadSessionStart,
+};
+
+/// What a caller can do about an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// The same request will fail again.
+    Permanent,
+    /// The same request may succeed later.
+    Temporary,
+    /// The service holds another number of bytes than the caller thought: go on from the
+    /// offset in the error, or, if it is the one that the request would have led to, take the
+    /// request as done.
+    AskTheOffset,
+    /// The access token is no longer good: get another one and repeat the request.
+    Refresh,
+}
+
+/// One row of the table.
+#[derive(Clone, Copy, Debug)]
+pub struct ErrorRow {
+    /// The chain of tags, joined by `/`, or its beginning.
+    pub tags: &'static str,
+    /// The HTTP status.
+    pub status: u16,
+    /// The routes that may give it; empty: all.
+    pub routes: &'static [RouteId],
+    /// What to do.
+    pub class: Class,
+    /// When it happens.
+    pub when: &'static str,
+}
+
+const fn row(
+    tags: &'static str,
+    routes: &'static [RouteId],
+    class: Class,
+    when: &'static str,
+) -> ErrorRow {
+    ErrorRow {
+        tags,
+        status: 409,
+        routes,
+        class,
+        when,
+    }
+}
+
+const fn general(tags: &'static str, status: u16, class: Class, when: &'static str) -> ErrorRow {
+    ErrorRow {
+        tags,
+        status,
+        routes: &[],
+        class,
+        when,
+    }
+}
+
+use Class::{AskTheOffset, Permanent, Refresh, Temporary};
+
+const BODIES: &[RouteId] = &[
+    Upload,
+    UploadSessionStart,
+    UploadSessionAppend,
+    UploadSessionFinish,
+];
+const COMMITS: &[RouteId] = &[Upload, UploadSessionFinish];
+const WRITES: &[RouteId] = &[Upload, UploadSessionFinish, CreateFolder];
+const LOOKUPS: &[RouteId] = &[GetMetadata, ListFolder, ListFolderContinue, Download];
+const APPEND: &[RouteId] = &[UploadSessionAppend];
+const FINISH: &[RouteId] = &[UploadSessionFinish];
+
+/// The table.
+pub const ERRORS: &[ErrorRow] = &[
+    // Bodies.
+    row(
+        "payload_too_large",
+        BODIES,
+        Permanent,
+        "the request body is over 150 MiB",
+    ),
+    row(
+        "content_hash_mismatch",
+        BODIES,
+        Temporary,
+        "the body was damaged on its way; nothing of it was kept",
+    ),
+    // Sessions: at the top level for append, under lookup_failed for finish.
+    row(
+        "not_found",
+        APPEND,
+        Permanent,
+        "the session is unknown, somebody else's, or older than 7 days",
+    ),
+    row(
+        "incorrect_offset",
+        APPEND,
+        AskTheOffset,
+        "the session holds another number of bytes",
+    ),
+    row("closed", APPEND, Permanent, "the session was closed"),
+    row(
+        "not_closed",
+        APPEND,
+        Permanent,
+        "the session was not closed (batches only)",
+    ),
+    row(
+        "too_large",
+        APPEND,
+        Permanent,
+        "the file would be over 2^41 - 2^22 bytes",
+    ),
+    row(
+        "concurrent_session_invalid_offset",
+        APPEND,
+        Permanent,
+        "the offset is not a multiple of 4 MiB",
+    ),
+    row(
+        "concurrent_session_invalid_data_size",
+        APPEND,
+        Permanent,
+        "the body is not a multiple of 4 MiB and doesn't close",
+    ),
+    row(
+        "lookup_failed/not_found",
+        FINISH,
+        Permanent,
+        "the session is unknown, somebody else's, older than 7 days, or finished with another commit",
+    ),
+    row(
+        "lookup_failed/incorrect_offset",
+        FINISH,
+        AskTheOffset,
+        "the session holds another number of bytes",
+    ),
+    row(
+        "lookup_failed/closed",
+        FINISH,
+        Permanent,
+        "the session was closed and this call has a body",
+    ),
+    row(
+        "lookup_failed/not_closed",
+        FINISH,
+        Permanent,
+        "the session was not closed (batches only)",
+    ),
+    row(
+        "lookup_failed/too_large",
+        FINISH,
+        Permanent,
+        "the file would be over 2^41 - 2^22 bytes",
+    ),
+    row(
+        "lookup_failed/concurrent_session_invalid_offset",
+        FINISH,
+        Permanent,
+        "the offset is not a multiple of 4 MiB",
+    ),
+    row(
+        "lookup_failed/concurrent_session_invalid_data_size",
+        FINISH,
+        Permanent,
+        "the body is not a multiple of 4 MiB and doesn't close",
+    ),
+    row(
+        "lookup_failed/payload_too_large",
+        FINISH,
+        Permanent,
+        "the request body is over 150 MiB",
+    ),
+    row(
+        "concurrent_session_data_not_allowed",
+        &[UploadSessionStart, UploadSessionFinish],
+        Permanent,
+        "start and finish of a concurrent session have no body",
+    ),
+    row(
+        "concurrent_session_close_not_allowed",
+        &[UploadSessionStart],
+        Permanent,
+        "a concurrent session starts open",
+    ),
+    row(
+        "concurrent_session_not_closed",
+        FINISH,
+        Permanent,
+        "no piece of the concurrent session closed it",
+    ),
+    row(
+        "concurrent_session_missing_data",
+        FINISH,
+        Permanent,
+        "the concurrent session has holes",
+    ),
+    row(
+        "too_many_shared_folder_targets",
+        FINISH,
+        Permanent,
+        "deprecated by the specification",
+    ),
+    // Commits.
+    row(
+        "path/malformed_path",
+        WRITES,
+        Permanent,
+        "the path can't be one",
+    ),
+    row(
+        "path/conflict/file",
+        WRITES,
+        Permanent,
+        "a file is in the way",
+    ),
+    row(
+        "path/conflict/folder",
+        WRITES,
+        Permanent,
+        "a folder is in the way",
+    ),
+    row(
+        "path/conflict/file_ancestor",
+        WRITES,
+        Permanent,
+        "a file stands where the path needs a folder",
+    ),
+    row(
+        "path/no_write_permission",
+        WRITES,
+        Permanent,
+        "no right to write there",
+    ),
+    row(
+        "path/insufficient_space",
+        WRITES,
+        Permanent,
+        "the account is full",
+    ),
+    row(
+        "path/disallowed_name",
+        WRITES,
+        Permanent,
+        "a name that is never stored",
+    ),
+    row(
+        "path/team_folder",
+        WRITES,
+        Permanent,
+        "team folders can't be changed so",
+    ),
+    row(
+        "path/operation_suppressed",
+        WRITES,
+        Permanent,
+        "suppressed by a team's policy",
+    ),
+    row(
+        "path/too_many_write_operations",
+        WRITES,
+        Temporary,
+        "others write into the namespace at the same time",
+    ),
+    row(
+        "path/access_restricted",
+        WRITES,
+        Permanent,
+        "restricted by a team's policy",
+    ),
+    row(
+        "properties_error",
+        COMMITS,
+        Permanent,
+        "a property group is bad; the file was saved without",
+    ),
+    row(
+        "encryption_not_supported",
+        COMMITS,
+        Permanent,
+        "the target must be encrypted",
+    ),
+    row(
+        "too_many_write_operations",
+        &[UploadSessionFinish, Delete],
+        Temporary,
+        "others write into the namespace at the same time",
+    ),
+    // Lookups.
+    row(
+        "path/malformed_path",
+        LOOKUPS,
+        Permanent,
+        "the path can't be one",
+    ),
+    row("path/not_found", LOOKUPS, Permanent, "nothing is there"),
+    row("path/not_file", LOOKUPS, Permanent, "it is no file"),
+    row("path/not_folder", LOOKUPS, Permanent, "it is no folder"),
+    row(
+        "path/restricted_content",
+        LOOKUPS,
+        Permanent,
+        "the content is restricted",
+    ),
+    row(
+        "path/unsupported_content_type",
+        LOOKUPS,
+        Permanent,
+        "the type can't be served",
+    ),
+    row("path/locked", LOOKUPS, Permanent, "locked"),
+    row(
+        "template_error",
+        &[ListFolder],
+        Permanent,
+        "a property template is unknown or forbidden",
+    ),
+    row(
+        "reset",
+        &[ListFolderContinue],
+        Permanent,
+        "the cursor is no longer good: list anew",
+    ),
+    row(
+        "unsupported_file",
+        &[Download],
+        Permanent,
+        "must be exported instead",
+    ),
+    row(
+        "range/not_satisfiable",
+        &[Download],
+        Permanent,
+        "the Range header asks for bytes beyond the end",
+    ),
+    // Deletes.
+    row(
+        "path_lookup",
+        &[Delete],
+        Permanent,
+        "the path can't be one, or nothing is there",
+    ),
+    row(
+        "path_write",
+        &[Delete],
+        Permanent,
+        "parent_rev is not the file's rev, or no right to write there",
+    ),
+    row(
+        "path_write/too_many_write_operations",
+        &[Delete],
+        Temporary,
+        "others write into the namespace at the same time",
+    ),
+    row(
+        "too_many_files",
+        &[Delete],
+        Permanent,
+        "more than 10,000 entries at once",
+    ),
+    row(
+        "user_requested",
+        &[CheckUser],
+        Permanent,
+        "the caller asked for an error",
+    ),
+    // Before any route runs.
+    general(
+        "invalid_access_token",
+        401,
+        Permanent,
+        "the token is unknown or revoked",
+    ),
+    general(
+        "expired_access_token",
+        401,
+        Refresh,
+        "the token was valid once",
+    ),
+    general("user_suspended", 401, Permanent, "the account is suspended"),
+    general(
+        "missing_scope",
+        401,
+        Permanent,
+        "the token lacks the route's scope",
+    ),
+    general(
+        "invalid_select_user",
+        401,
+        Permanent,
+        "Dropbox-API-Select-User names nobody on the team",
+    ),
+    general(
+        "invalid_select_admin",
+        401,
+        Permanent,
+        "Dropbox-API-Select-Admin names no admin",
+    ),
+    general(
+        "route_access_denied",
+        401,
+        Permanent,
+        "the route is not for the public",
+    ),
+    general(
+        "invalid_root",
+        422,
+        Permanent,
+        "Dropbox-API-Path-Root names another root than the user's",
+    ),
+    general(
+        "no_permission",
+        422,
+        Permanent,
+        "Dropbox-API-Path-Root names a namespace that the token can't reach",
+    ),
+    general(
+        "too_many_requests",
+        429,
+        Temporary,
+        "too many requests of this app and user",
+    ),
+    general(
+        "too_many_write_operations",
+        429,
+        Temporary,
+        "others write into the namespace at the same time",
+    ),
+];
+
+/// The row for an error of a route: the longest whose tags `chain` (joined by `/`) begins with.
+/// Route errors go before general ones.
+pub fn lookup(route: RouteId, chain: &str) -> Option<&'static ErrorRow> {
+    let covers = |row: &&ErrorRow| {
+        chain
+            .strip_prefix(row.tags)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    let own = ERRORS.iter().filter(|row| row.routes.contains(&route));
+    let any = ERRORS.iter().filter(|row| row.routes.is_empty());
+    let longest = |row: &&ErrorRow| row.tags.len();
+    own.filter(covers)
+        .max_by_key(longest)
+        .or_else(|| any.filter(covers).max_by_key(longest))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Class, ERRORS, lookup};
+    use crate::routes::{ROUTES, RouteId};
+    use crate::types::auth::{AuthError, PathRootError, RateLimitReason};
+    use crate::wire::Wire;
+
+    fn covers(tags: &str, path: &str) -> bool {
+        path == tags || path.starts_with(&format!("{tags}/"))
+    }
+
+    #[test]
+    fn every_error_of_every_route_has_a_row() {
+        for route in ROUTES {
+            for path in route.id.error_paths() {
+                let row = lookup(route.id, &path);
+                assert!(
+                    row.is_some_and(|row| row.status == 409),
+                    "{} can give {path}, and no row says so",
+                    route.tail
+                );
+            }
+        }
+        for (paths, status) in [
+            (AuthError::tag_paths(), 401),
+            (PathRootError::tag_paths(), 422),
+            (RateLimitReason::tag_paths(), 429),
+        ] {
+            for path in paths {
+                let path = path.split('/').next().unwrap();
+                let found = ERRORS
+                    .iter()
+                    .any(|row| row.routes.is_empty() && row.tags == path && row.status == status);
+                assert!(found, "{path} has no row with status {status}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_row_is_an_error_that_its_routes_can_give() {
+        for row in ERRORS {
+            for route in row.routes {
+                assert!(
+                    route
+                        .error_paths()
+                        .iter()
+                        .any(|path| covers(row.tags, path)),
+                    "{route:?} can't give {}",
+                    row.tags
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn the_longest_row_of_the_route_counts() {
+        let class = |route, chain| lookup(route, chain).map(|row| (row.status, row.class));
+        assert_eq!(
+            class(RouteId::Delete, "path_write/too_many_write_operations"),
+            Some((409, Class::Temporary))
+        );
+        assert_eq!(
+            class(RouteId::Delete, "path_write/conflict/file"),
+            Some((409, Class::Permanent))
+        );
+        assert_eq!(
+            class(
+                RouteId::UploadSessionFinish,
+                "lookup_failed/incorrect_offset"
+            ),
+            Some((409, Class::AskTheOffset))
+        );
+        assert_eq!(
+            class(RouteId::Upload, "expired_access_token"),
+            Some((401, Class::Refresh))
+        );
+        assert_eq!(class(RouteId::Upload, "pathological"), None);
+    }
+}

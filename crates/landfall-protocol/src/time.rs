@@ -1,0 +1,125 @@
+//! The API's timestamps: whole seconds, UTC.
+
+use crate::wire::{DecodeError, Strictness, Wire, text};
+use serde_json::Value;
+use std::fmt;
+use std::str::FromStr;
+
+/// A moment in whole seconds since 1970, UTC; written `2026-01-02T03:04:05Z`.
+///
+/// Spec: `common.DropboxTimestamp`. Fractions and other zones are refused, not rounded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(i64);
+
+const FORMAT: &str = "%Y-%m-%dT%H:%M:%SZ";
+const LENGTH: usize = "2026-01-02T03:04:05Z".len();
+
+/// The text is not a timestamp of the API.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a time in the format {FORMAT}")]
+pub struct NotATimestamp;
+
+impl Timestamp {
+    /// The first second that has a four-digit year.
+    const FIRST: i64 = -62_167_219_200;
+    /// The last second that has a four-digit year.
+    const LAST: i64 = 253_402_207_200;
+
+    /// The moment this many seconds after 1970 (before it, if negative); moments outside the
+    /// years that the format can write become the nearest that it can.
+    pub fn from_unix_seconds(seconds: i64) -> Self {
+        Self(seconds.clamp(Self::FIRST, Self::LAST))
+    }
+
+    /// Seconds since 1970.
+    pub fn unix_seconds(self) -> i64 {
+        self.0
+    }
+}
+
+impl FromStr for Timestamp {
+    type Err = NotATimestamp;
+
+    fn from_str(text: &str) -> Result<Self, NotATimestamp> {
+        // The parser is lenient about missing leading zeros; the format is not.
+        if text.len() != LENGTH || !text.is_ascii() {
+            return Err(NotATimestamp);
+        }
+        let broken = jiff::fmt::strtime::parse(FORMAT, text).map_err(|_| NotATimestamp)?;
+        let civil = broken.to_datetime().map_err(|_| NotATimestamp)?;
+        let zoned = jiff::tz::TimeZone::UTC
+            .to_timestamp(civil)
+            .map_err(|_| NotATimestamp)?;
+        let parsed = Self::from_unix_seconds(zoned.as_second());
+        if parsed.to_string() == text {
+            Ok(parsed)
+        } else {
+            Err(NotATimestamp)
+        }
+    }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let moment =
+            jiff::Timestamp::from_second(self.0).expect("the constructor keeps it in range");
+        write!(f, "{}", moment.strftime(FORMAT))
+    }
+}
+
+impl Wire for Timestamp {
+    fn decode(value: &Value, _: Strictness) -> Result<Self, DecodeError> {
+        let text = text(value)?;
+        text.parse().map_err(|NotATimestamp| {
+            DecodeError::new(format!(
+                "time data '{}' does not match format '{FORMAT}'",
+                crate::wire::shorten(text, 100)
+            ))
+        })
+    }
+    fn encode(&self) -> Value {
+        Value::String(self.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Timestamp;
+
+    #[test]
+    fn a_time_reads_back_as_written() {
+        for text in [
+            "2026-01-02T03:04:05Z",
+            "1970-01-01T00:00:00Z",
+            "1969-12-31T23:59:59Z",
+            "0000-01-01T00:00:00Z",
+            "9999-12-30T22:00:00Z",
+        ] {
+            assert_eq!(text.parse::<Timestamp>().unwrap().to_string(), text);
+        }
+        assert_eq!(
+            "2026-01-02T03:04:05Z"
+                .parse::<Timestamp>()
+                .unwrap()
+                .unix_seconds(),
+            1_767_323_045
+        );
+    }
+
+    #[test]
+    fn fractions_offsets_and_loose_forms_are_refused() {
+        for text in [
+            "2026-01-02T03:04:05.5Z",
+            "2026-01-02T03:04:05+00:00",
+            "2026-01-02T03:04:05",
+            "2026-1-2T03:04:05Z",
+            "2026-02-30T03:04:05Z",
+            "2026-01-02T24:04:05Z",
+            "2026-01-02t03:04:05z",
+            "2026-01-02 03:04:05Z",
+            "",
+        ] {
+            assert!(text.parse::<Timestamp>().is_err(), "{text}");
+        }
+    }
+}
