@@ -1,0 +1,92 @@
+//! The routes: which use case answers which.
+//!
+//! Handlers are thin: the argument was parsed, the use case is called, its answer becomes the
+//! reply. The match is over the table of routes, so a route without a handler doesn't compile.
+
+mod download;
+
+use crate::http::{Exchange, Reply};
+use crate::ops::Caller;
+use landfall_protocol::routes::RouteId;
+use landfall_protocol::routes::calls;
+use landfall_protocol::types::users::EchoResult;
+
+/// Answers a call of this caller.
+pub(crate) async fn answer(exchange: &mut Exchange<'_>, caller: &Caller) -> Reply {
+    let service = exchange.service;
+    match exchange.route.id {
+        RouteId::Upload => {
+            exchange
+                .upload::<calls::Upload>(async |arg, body| service.upload(caller, arg, body).await)
+                .await
+        }
+        RouteId::UploadSessionStart => {
+            exchange
+                .upload::<calls::UploadSessionStart>(async |arg, body| {
+                    service.start(caller, &arg, body).await
+                })
+                .await
+        }
+        RouteId::UploadSessionAppend => {
+            exchange
+                .upload::<calls::UploadSessionAppend>(async |arg, body| {
+                    service.append(caller, arg, body).await
+                })
+                .await
+        }
+        RouteId::UploadSessionFinish => {
+            exchange
+                .upload::<calls::UploadSessionFinish>(async |arg, body| {
+                    service.finish(caller, arg, body).await
+                })
+                .await
+        }
+        RouteId::Download => download::answer(exchange, caller).await,
+        RouteId::GetMetadata => {
+            exchange
+                .rpc::<calls::GetMetadata>(async |arg| service.get_metadata(caller, &arg).await)
+                .await
+        }
+        RouteId::ListFolder => {
+            exchange
+                .rpc::<calls::ListFolder>(async |arg| service.list_folder(caller, &arg).await)
+                .await
+        }
+        RouteId::ListFolderContinue => {
+            exchange
+                .rpc::<calls::ListFolderContinue>(async |arg| {
+                    service.list_folder_continue(caller, &arg).await
+                })
+                .await
+        }
+        RouteId::Delete => {
+            exchange
+                .rpc::<calls::Delete>(async |arg| service.delete(caller, arg).await)
+                .await
+        }
+        RouteId::CreateFolder => {
+            exchange
+                .rpc::<calls::CreateFolder>(async |arg| service.create_folder(caller, &arg).await)
+                .await
+        }
+        RouteId::GetCurrentAccount => {
+            exchange
+                .rpc::<calls::GetCurrentAccount>(async |()| Ok(service.current_account(caller)))
+                .await
+        }
+        RouteId::GetSpaceUsage => {
+            exchange
+                .rpc::<calls::GetSpaceUsage>(async |()| Ok(service.space_usage(caller).await?))
+                .await
+        }
+        RouteId::CheckUser => {
+            exchange
+                .rpc::<calls::CheckUser>(async |arg| {
+                    Ok(EchoResult {
+                        result: arg.query.0,
+                    })
+                })
+                .await
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! HTTP: connections, limits, who calls, arguments in, answers out.
+
+mod accept;
+mod argument;
+mod body;
+mod caller;
+mod exchange;
+mod metrics;
+mod range;
+mod reply;
+mod stall;
+
+pub(crate) use accept::{Accept, serve};
+pub(crate) use caller::ProcessCaller;
+pub(crate) use exchange::{Exchange, State};
+pub(crate) use range::{Slice, requested};
+pub(crate) use reply::Reply;

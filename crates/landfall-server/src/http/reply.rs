@@ -1,0 +1,268 @@
+//! Answers: results, the API's errors, and what happens to everything else.
+
+use crate::blobs::BlobError;
+use crate::meta::MetaError;
+use crate::ops::{BodyError, ContentReader, Failure, Trouble};
+use bytes::Bytes;
+use futures_util::stream;
+use http::{HeaderName, HeaderValue, Response, StatusCode, header};
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Full, StreamBody};
+use hyper::body::Frame;
+use landfall_protocol::json::to_line;
+use landfall_protocol::routes::api_name;
+use landfall_protocol::types::auth::{AuthError, PathRootError, RateLimitError, RateLimitReason};
+use landfall_protocol::wire::{Json, tagged};
+use landfall_protocol::{ErrorEnvelope, RouteId, Wire, errors};
+
+/// The body of an answer.
+pub(crate) type ReplyBody = UnsyncBoxBody<Bytes, Trouble>;
+
+/// An answer.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    response: Response<ReplyBody>,
+}
+
+/// A request that can't be understood: status 400 and a sentence, without its beginning.
+#[derive(Clone, Debug)]
+pub(crate) struct BadRequest(String);
+
+impl BadRequest {
+    pub(super) fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+}
+
+/// Why a request doesn't get as far as its route.
+#[derive(Debug)]
+pub(crate) enum Refused {
+    /// Status 400.
+    BadRequest(BadRequest),
+    /// A JSON error before any route's own: 401, 422, 429.
+    General {
+        /// The status.
+        status: StatusCode,
+        /// The error.
+        envelope: ErrorEnvelope,
+    },
+    /// The server's own trouble.
+    Trouble(Trouble),
+}
+
+impl Refused {
+    pub(super) fn auth(error: &AuthError) -> Self {
+        Self::general(StatusCode::UNAUTHORIZED, error)
+    }
+
+    pub(super) fn path_root(error: &PathRootError) -> Self {
+        Self::general(StatusCode::UNPROCESSABLE_ENTITY, error)
+    }
+
+    fn general(status: StatusCode, error: &impl Wire) -> Self {
+        Self::General {
+            status,
+            envelope: ErrorEnvelope::of(error),
+        }
+    }
+}
+
+impl From<BadRequest> for Refused {
+    fn from(bad: BadRequest) -> Self {
+        Self::BadRequest(bad)
+    }
+}
+
+impl<T: Into<Trouble>> From<T> for Refused {
+    fn from(trouble: T) -> Self {
+        Self::Trouble(trouble.into())
+    }
+}
+
+impl Reply {
+    /// A result: status 200 and its JSON.
+    pub(crate) fn result(value: &impl Wire) -> Self {
+        Self::json(StatusCode::OK, &value.encode())
+    }
+
+    /// A failed use case of a route.
+    pub(crate) fn failure<E: Wire>(route: RouteId, failure: Failure<E>) -> Self {
+        match failure {
+            Failure::Route(error) => Self::route_error(route, &ErrorEnvelope::of(&error)),
+            Failure::Trouble(trouble) => Self::trouble(route, &trouble),
+        }
+    }
+
+    /// A request that didn't get as far as its route.
+    pub(crate) fn refused(route: RouteId, refused: Refused) -> Self {
+        match refused {
+            Refused::BadRequest(bad) => Self::bad_request(route.route().tail, &bad),
+            Refused::Trouble(trouble) => Self::trouble(route, &trouble),
+            Refused::General { status, envelope } => {
+                let mut reply = Self::json(status, &envelope.encode());
+                if status == StatusCode::UNAUTHORIZED {
+                    let challenge = HeaderValue::from_static("Bearer realm=\"Dropbox-API\"");
+                    reply.set(header::WWW_AUTHENTICATE, challenge);
+                }
+                reply
+            }
+        }
+    }
+
+    /// Status 400 for a call to the function at this URL tail, known or not.
+    pub(super) fn bad_request(tail: &str, BadRequest(text): &BadRequest) -> Self {
+        let name = api_name(tail);
+        Self::text(
+            StatusCode::BAD_REQUEST,
+            format!("Error in call to API function \"{name}\": {text}"),
+        )
+    }
+
+    /// An error of the route, with the status that the table of errors gives it.
+    fn route_error(route: RouteId, envelope: &ErrorEnvelope) -> Self {
+        let row = errors::lookup(route, &envelope.summary);
+        let status = row.and_then(|row| StatusCode::from_u16(row.status).ok());
+        Self::json(status.unwrap_or(StatusCode::CONFLICT), &envelope.encode())
+    }
+
+    fn trouble(route: RouteId, trouble: &Trouble) -> Self {
+        match trouble {
+            Trouble::Body(BodyError::TooLarge) => {
+                const TAG: &str = "payload_too_large";
+                if errors::lookup(route, TAG).is_none() {
+                    let bad = BadRequest::new("request body: too large");
+                    return Self::bad_request(route.route().tail, &bad);
+                }
+                let envelope = ErrorEnvelope {
+                    summary: TAG.into(),
+                    error: tagged(TAG).into(),
+                    user_message: None,
+                };
+                Self::route_error(route, &envelope)
+            }
+            Trouble::Body(BodyError::TooSlow) => {
+                Self::text(StatusCode::REQUEST_TIMEOUT, trouble.to_string())
+            }
+            Trouble::Body(BodyError::Broken(_)) => {
+                let bad = BadRequest::new(format!("request body: {trouble}"));
+                Self::bad_request(route.route().tail, &bad)
+            }
+            Trouble::Unsupported(what) => {
+                Self::bad_request(route.route().tail, &BadRequest::new(*what))
+            }
+            Trouble::Meta(MetaError::Busy) => Self::too_many_writes(),
+            Trouble::Meta(MetaError::NoSpace) | Trouble::Blob(BlobError::NoSpace) => {
+                tracing::error!(route = route.route().tail, %trouble, "no space left");
+                Self::text(
+                    StatusCode::INSUFFICIENT_STORAGE,
+                    "The server has no space left.",
+                )
+            }
+            // What exactly is wrong is for the operator's log: it may name files.
+            Trouble::Meta(_) | Trouble::Blob(_) => {
+                tracing::error!(route = route.route().tail, %trouble, "request failed");
+                Self::text(StatusCode::INTERNAL_SERVER_ERROR, "Internal server error.")
+            }
+        }
+    }
+
+    /// Others write at the same time: status 429, with the waiting time in header and body.
+    fn too_many_writes() -> Self {
+        let error = RateLimitError {
+            reason: RateLimitReason::TooManyWriteOperations,
+            retry_after: 1,
+        };
+        let envelope = ErrorEnvelope::of(&error);
+        let mut reply = Self::json(StatusCode::TOO_MANY_REQUESTS, &envelope.encode());
+        reply.set(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        reply
+    }
+
+    /// JSON. The type is exactly this: the Python SDK compares it byte for byte.
+    fn json(status: StatusCode, value: &Json) -> Self {
+        Self::with(status, "application/json", Full::from(to_line(value)))
+    }
+
+    /// Plain text.
+    pub(super) fn text(status: StatusCode, text: impl Into<Bytes>) -> Self {
+        Self::with(status, "text/plain; charset=utf-8", Full::from(text.into()))
+    }
+
+    /// No body.
+    pub(crate) fn empty(status: StatusCode) -> Self {
+        let body = Full::<Bytes>::default()
+            .map_err(|never| match never {})
+            .boxed_unsync();
+        let mut response = Response::new(body);
+        *response.status_mut() = status;
+        Self { response }
+    }
+
+    /// The bytes of a content; `length` of them.
+    pub(crate) fn bytes(status: StatusCode, reader: ContentReader, length: u64) -> Self {
+        let frames = stream::try_unfold(reader, |mut reader| async move {
+            match reader.next().await {
+                Ok(Some(bytes)) => Ok(Some((Frame::data(bytes), reader))),
+                Ok(None) => Ok(None),
+                Err(trouble) => {
+                    // The status is gone already; the broken length tells the client.
+                    tracing::error!(%trouble, "a download broke off");
+                    Err(trouble)
+                }
+            }
+        });
+        let mut reply = Self {
+            response: Response::new(StreamBody::new(frames).boxed_unsync()),
+        };
+        *reply.response.status_mut() = status;
+        reply.set(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/octet-stream"),
+        );
+        reply.set(header::CONTENT_LENGTH, HeaderValue::from(length));
+        reply
+    }
+
+    fn with(status: StatusCode, kind: &'static str, body: Full<Bytes>) -> Self {
+        let mut response = Response::new(body.map_err(|never| match never {}).boxed_unsync());
+        *response.status_mut() = status;
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+        Self { response }
+    }
+
+    /// Sets a header.
+    pub(crate) fn set(&mut self, name: HeaderName, value: HeaderValue) {
+        self.response.headers_mut().insert(name, value);
+    }
+
+    /// The status.
+    pub(super) fn status(&self) -> u16 {
+        self.response.status().as_u16()
+    }
+
+    /// The answer as HTTP, with the headers that each one has.
+    pub(super) fn into_response(mut self, request_id: &str) -> Response<ReplyBody> {
+        let plain = [
+            (header::CACHE_CONTROL, "no-cache"),
+            (header::PRAGMA, "no-cache"),
+            (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+            (
+                header::CONTENT_SECURITY_POLICY,
+                "sandbox allow-forms allow-scripts",
+            ),
+            (
+                HeaderName::from_static("x-robots-tag"),
+                "noindex, nofollow, noimageindex",
+            ),
+            (header::VARY, "Accept-Encoding"),
+        ];
+        for (name, value) in plain {
+            self.set(name, HeaderValue::from_static(value));
+        }
+        if let Ok(id) = HeaderValue::from_str(request_id) {
+            self.set(HeaderName::from_static("x-dropbox-request-id"), id);
+        }
+        self.response
+    }
+}

@@ -1,0 +1,329 @@
+//! What an operation can see.
+
+use super::MetaError;
+use super::rows::{
+    Account, Blob, ContentId, Extent, FileOffset, JournalId, Namespace, Node, Ns, Replay, Revision,
+    Session, Token,
+};
+use landfall_protocol::path::fold_name;
+use landfall_protocol::{AccountId, DisplayPath, FileId, PathKey, Rev, SessionId};
+
+/// An engine's open transaction, or one consistent state of it.
+///
+/// The first methods are what an engine must answer; those with a body build views out of them,
+/// and an engine that pays for each round trip may answer them in one go.
+pub trait Loads {
+    /// The token with this hash, and its account.
+    ///
+    /// # Errors
+    /// The engine's, here and below.
+    fn credential(&mut self, hash: &[u8; 32]) -> Result<Option<Credential>, MetaError>;
+
+    /// A setting of the whole store.
+    fn setting(&mut self, name: &str) -> Result<Option<String>, MetaError>;
+
+    /// The account of this name.
+    fn account_by_name(&mut self, name: &str) -> Result<Option<Account>, MetaError>;
+
+    /// A tree's counters, locked until the end of the transaction.
+    fn namespace(&mut self, ns: Ns) -> Result<Namespace, MetaError>;
+
+    /// The account's session of this id, locked; one of another account isn't there.
+    fn session(
+        &mut self,
+        account: &AccountId,
+        id: &SessionId,
+    ) -> Result<Option<Session>, MetaError>;
+
+    /// The kept answer of the account's session.
+    fn replay(&mut self, account: &AccountId, id: &SessionId) -> Result<Option<Replay>, MetaError>;
+
+    /// What is, or was, at a place.
+    fn node(&mut self, ns: Ns, key: &PathKey) -> Result<Option<Node>, MetaError>;
+
+    /// Where the file or folder of this id is now; deleted ones are nowhere.
+    fn node_by_id(&mut self, ns: Ns, id: &FileId) -> Result<Option<Node>, MetaError>;
+
+    /// The places in a folder whose folded names begin with `family`, `most` at the most.
+    fn taken(
+        &mut self,
+        ns: Ns,
+        folder: &PathKey,
+        family: &str,
+        most: usize,
+    ) -> Result<Vec<Taken>, MetaError>;
+
+    /// A revision, current or not.
+    fn revision(&mut self, ns: Ns, rev: &Rev) -> Result<Option<Revision>, MetaError>;
+
+    /// A page of a tree in the order of the keys.
+    fn list(
+        &mut self,
+        listing: &Listing,
+        after: Option<&PathKey>,
+        most: usize,
+    ) -> Result<Vec<Node>, MetaError>;
+
+    /// The places that changed after a change, in the order of their last changes.
+    fn changes(
+        &mut self,
+        listing: &Listing,
+        after: JournalId,
+        most: usize,
+    ) -> Result<Vec<Node>, MetaError>;
+
+    /// The pieces of a content that end after an offset, in order, each with its blob.
+    fn extents(
+        &mut self,
+        content: &ContentId,
+        from: FileOffset,
+        most: usize,
+    ) -> Result<Vec<(Extent, Blob)>, MetaError>;
+
+    /// Where a target is: the path that it names now.
+    fn resolve(&mut self, ns: Ns, target: &Target) -> Result<Option<DisplayPath>, MetaError> {
+        match target {
+            Target::Path(path) => Ok(Some(path.clone())),
+            Target::Id { id, below } => {
+                let Some(node) = self.node_by_id(ns, id)? else {
+                    return Ok(None);
+                };
+                Ok(DisplayPath::parse(&format!("{}{below}", node.path)).ok())
+            }
+        }
+    }
+
+    /// What is, or was, at a target.
+    fn lookup(&mut self, ns: Ns, target: &Target) -> Result<Option<Node>, MetaError> {
+        match self.resolve(ns, target)? {
+            Some(path) => self.node(ns, &path.key()),
+            None => Ok(None),
+        }
+    }
+
+    /// All that a write to a target depends on; with the taken names if it may be renamed.
+    fn place(&mut self, ns: Ns, target: &Target, renamed: bool) -> Result<PlaceView, MetaError> {
+        let namespace = self.namespace(ns)?;
+        let Some(path) = self.resolve(ns, target)? else {
+            return Ok(PlaceView {
+                namespace,
+                place: None,
+            });
+        };
+        let mut ancestors = Vec::new();
+        for ancestor in path.ancestors() {
+            let node = self.node(ns, &ancestor.key())?;
+            ancestors.push((ancestor, node));
+        }
+        let key = path.key();
+        let taken = if renamed {
+            self.taken(
+                ns,
+                &key.parent(),
+                &family(path.name()),
+                Place::MOST_TAKEN + 1,
+            )?
+        } else {
+            Vec::new()
+        };
+        let target = self.node(ns, &key)?;
+        Ok(PlaceView {
+            namespace,
+            place: Some(Place {
+                path,
+                target,
+                ancestors,
+                taken,
+            }),
+        })
+    }
+
+    /// All that a finish depends on.
+    fn commit(
+        &mut self,
+        session: Option<(&AccountId, &SessionId)>,
+        ns: Ns,
+        target: Option<&Target>,
+        renamed: bool,
+    ) -> Result<CommitView, MetaError> {
+        // The namespace row first: every writer locks in this order.
+        let (namespace, place) = match target {
+            Some(target) => {
+                let view = self.place(ns, target, renamed)?;
+                (view.namespace, view.place)
+            }
+            None => (self.namespace(ns)?, None),
+        };
+        let (session, replay) = match session {
+            Some((account, id)) => (self.session(account, id)?, self.replay(account, id)?),
+            None => (None, None),
+        };
+        Ok(CommitView {
+            namespace,
+            place,
+            session,
+            replay,
+        })
+    }
+
+    /// What is at a target, and everything live below it, up to `most` entries.
+    fn subtree(&mut self, ns: Ns, target: &Target, most: usize) -> Result<Subtree, MetaError> {
+        let namespace = self.namespace(ns)?;
+        let Some(node) = self.lookup(ns, target)?.filter(|node| node.entry.is_live()) else {
+            return Ok(Subtree {
+                namespace,
+                top: None,
+                below: Vec::new(),
+            });
+        };
+        let listing = Listing {
+            ns,
+            folder: node.key(),
+            recursive: true,
+            deleted: false,
+        };
+        let below = self.list(&listing, None, most)?;
+        Ok(Subtree {
+            namespace,
+            top: Some(node),
+            below,
+        })
+    }
+}
+
+/// A token that was found, and whose it is.
+#[derive(Clone, Debug)]
+pub struct Credential {
+    /// The token.
+    pub token: Token,
+    /// Its account.
+    pub account: Account,
+}
+
+/// What a request points at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// A path in the tree.
+    Path(DisplayPath),
+    /// A file or folder by its id, or a path below it.
+    Id {
+        /// The file or folder.
+        id: FileId,
+        /// Empty, or the rest of the path.
+        below: DisplayPath,
+    },
+}
+
+/// A name that a file in the same folder has or had.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Taken {
+    /// The folded name.
+    pub name: String,
+    /// The last change there.
+    pub journal: JournalId,
+    /// Whether something is there now.
+    pub live: bool,
+}
+
+/// A place to write to.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// The path as the request has it.
+    pub path: DisplayPath,
+    /// What is, or was, there.
+    pub target: Option<Node>,
+    /// The folders above, outermost first, with what is, or was, at each.
+    pub ancestors: Vec<(DisplayPath, Option<Node>)>,
+    /// The names of the target's family, if the target may be renamed; one more than
+    /// [`Self::MOST_TAKEN`] if there are too many.
+    pub taken: Vec<Taken>,
+}
+
+impl Place {
+    /// How many copies of one name there can be before autorename gives up. Memory is bounded,
+    /// and nobody looks for the ten-thousandth copy.
+    pub const MOST_TAKEN: usize = 10_000;
+}
+
+/// What a write depends on.
+#[derive(Clone, Debug)]
+pub struct PlaceView {
+    /// The tree's counters.
+    pub namespace: Namespace,
+    /// The place; `None`: the target's id is nowhere.
+    pub place: Option<Place>,
+}
+
+/// What a finish depends on.
+#[derive(Clone, Debug)]
+pub struct CommitView {
+    /// The tree's counters.
+    pub namespace: Namespace,
+    /// The place; `None`: the path is no path, or the target's id is nowhere.
+    pub place: Option<Place>,
+    /// The session.
+    pub session: Option<Session>,
+    /// The answer of an earlier finish.
+    pub replay: Option<Replay>,
+}
+
+/// A part of a tree that is walked through.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listing {
+    /// In which tree.
+    pub ns: Ns,
+    /// Below which folder (the folder itself is not part of it).
+    pub folder: PathKey,
+    /// With everything below, or its direct entries alone.
+    pub recursive: bool,
+    /// With deleted places. Changes always have them.
+    pub deleted: bool,
+}
+
+impl Listing {
+    /// The keys below the folder lie from the first text (included) to the second (excluded):
+    /// `0` is the character after `/`.
+    pub fn bounds(&self) -> (String, String) {
+        (format!("{}/", self.folder), format!("{}0", self.folder))
+    }
+
+    /// Whether the place is part of it.
+    pub fn has(&self, key: &PathKey) -> bool {
+        if self.recursive {
+            key.is_below(&self.folder)
+        } else {
+            !key.is_root() && key.parent() == self.folder
+        }
+    }
+}
+
+/// A place with all below it.
+#[derive(Clone, Debug)]
+pub struct Subtree {
+    /// The tree's counters.
+    pub namespace: Namespace,
+    /// What is at the target; `None`: nothing.
+    pub top: Option<Node>,
+    /// What is below it.
+    pub below: Vec<Node>,
+}
+
+/// How many UTF-16 units of a name's stem all its autorename candidates keep.
+const FAMILY: usize = 80;
+
+/// The folded beginning that a name shares with every name that autorename may give it: its
+/// stem, cut well before the place where a long stem would be shortened.
+pub fn family(name: &str) -> String {
+    let stem = match name.rsplit_once('.') {
+        Some((stem, _)) if !stem.is_empty() => stem,
+        _ => name,
+    };
+    let mut room = FAMILY;
+    let fits = |character: &char| {
+        let units = character.len_utf16();
+        let fits = units <= room;
+        room = room.saturating_sub(units);
+        fits
+    };
+    fold_name(stem).chars().take_while(fits).collect()
+}

@@ -1,0 +1,303 @@
+//! The engine that keeps everything in memory: for tests and `serve --ephemeral`.
+
+use super::loads::{Credential, Listing, Loads, Taken};
+use super::rows::{
+    Account, Blob, BlobId, ContentId, Entry, Extent, FileOffset, JournalId, Namespace, Node, Ns,
+    Replay, Revision, Session, Token,
+};
+use super::{Effect, Engine, Job, MetaError, Question};
+use futures_util::future::BoxFuture;
+use landfall_protocol::{AccountId, FileId, PathKey, Rev, SessionId};
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Bound;
+use std::sync::{Mutex, PoisonError};
+
+/// Metadata in memory; gone with the process.
+#[derive(Debug, Default)]
+pub struct MemoryEngine {
+    state: Mutex<State>,
+}
+
+impl MemoryEngine {
+    /// No account, no file.
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+impl Engine for MemoryEngine {
+    fn transact(&self, mut job: Box<dyn Job>) -> BoxFuture<'_, Result<(), MetaError>> {
+        Box::pin(async move {
+            // Poisoned: a decision panicked before anything was applied, so the state is whole.
+            let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+            let effects = job.run(&mut *state)?;
+            state.check(&effects)?;
+            state.apply(effects);
+            Ok(())
+        })
+    }
+
+    fn read(&self, question: Question) -> BoxFuture<'_, Result<(), MetaError>> {
+        Box::pin(async move {
+            let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+            question(&mut *state)
+        })
+    }
+}
+
+type Place = (Ns, PathKey);
+
+#[derive(Debug, Default)]
+struct State {
+    settings: HashMap<String, String>,
+    accounts: Vec<Account>,
+    namespaces: HashMap<Ns, Namespace>,
+    tokens: HashMap<[u8; 32], Token>,
+    sessions: HashMap<SessionId, Session>,
+    replays: HashMap<SessionId, Replay>,
+    blobs: HashMap<BlobId, Blob>,
+    extents: BTreeMap<(ContentId, FileOffset), Extent>,
+    nodes: BTreeMap<Place, Node>,
+    ids: HashMap<(Ns, FileId), PathKey>,
+    journal: BTreeMap<(Ns, JournalId), PathKey>,
+    revisions: HashMap<(Ns, Rev), Revision>,
+}
+
+impl State {
+    /// Whether the effects can be applied: all or nothing, so this comes first.
+    fn check(&self, effects: &[Effect]) -> Result<(), MetaError> {
+        for effect in effects {
+            match effect {
+                Effect::AddAccount(account) => {
+                    if self.accounts.iter().any(|one| one.name == account.name) {
+                        return Err(MetaError::Changed);
+                    }
+                }
+                Effect::AddSetting { name, .. } => {
+                    if self.settings.contains_key(*name) {
+                        return Err(MetaError::Changed);
+                    }
+                }
+                Effect::AddNamespace(namespace) => {
+                    if self.namespaces.contains_key(&namespace.ns) {
+                        return Err(MetaError::Changed);
+                    }
+                }
+                Effect::PutNode { node, seen } => {
+                    let found = self
+                        .nodes
+                        .get(&(node.ns, node.key()))
+                        .map(|node| node.journal);
+                    if found != *seen {
+                        return Err(MetaError::Changed);
+                    }
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn apply(&mut self, effects: Vec<Effect>) {
+        for effect in effects {
+            match effect {
+                Effect::AddSetting { name, value } => {
+                    self.settings.insert(name.to_owned(), value);
+                }
+                Effect::AddAccount(account) => self.accounts.push(account),
+                Effect::AddNamespace(namespace) | Effect::SetNamespace(namespace) => {
+                    self.namespaces.insert(namespace.ns, namespace);
+                }
+                Effect::AddToken(token) => {
+                    self.tokens.insert(token.hash, token);
+                }
+                Effect::PutSession(session) => {
+                    self.sessions.insert(session.id.clone(), session);
+                }
+                Effect::AddBlob(blob) => {
+                    self.blobs.insert(blob.id.clone(), blob);
+                }
+                Effect::AddExtent(extent) => {
+                    self.extents
+                        .insert((extent.content.clone(), extent.offset), extent);
+                }
+                Effect::AddRevision(revision) => {
+                    let key = (revision.ns, revision.file.rev.clone());
+                    self.revisions.insert(key, revision);
+                }
+                Effect::PutNode { node, .. } => self.put_node(node),
+                Effect::PutReplay(replay) => {
+                    self.replays.insert(replay.session.clone(), replay);
+                }
+            }
+        }
+    }
+
+    fn put_node(&mut self, node: Node) {
+        let key = node.key();
+        if let Some(old) = self.nodes.remove(&(node.ns, key.clone())) {
+            self.journal.remove(&(old.ns, old.journal));
+            if let Some(id) = id_of(&old.entry) {
+                self.ids.remove(&(old.ns, id.clone()));
+            }
+        }
+        if let Some(id) = id_of(&node.entry) {
+            self.ids.insert((node.ns, id.clone()), key.clone());
+        }
+        self.journal.insert((node.ns, node.journal), key.clone());
+        self.nodes.insert((node.ns, key), node);
+    }
+
+    fn places(&self, listing: &Listing, after: Option<&PathKey>) -> impl Iterator<Item = &Node> {
+        let ns = listing.ns;
+        let (first, end) = listing.bounds();
+        let from = match after {
+            Some(after) if after.as_str() >= first.as_str() => Bound::Excluded((ns, after.clone())),
+            _ => Bound::Included((ns, PathKey::from_stored(first))),
+        };
+        let to = Bound::Excluded((ns, PathKey::from_stored(end)));
+        self.nodes.range((from, to)).map(|(_, node)| node)
+    }
+}
+
+fn id_of(entry: &Entry) -> Option<&FileId> {
+    match entry {
+        Entry::File(file) => Some(&file.id),
+        Entry::Folder(id) => Some(id),
+        Entry::DeletedFile | Entry::DeletedFolder => None,
+    }
+}
+
+impl Loads for State {
+    fn credential(&mut self, hash: &[u8; 32]) -> Result<Option<Credential>, MetaError> {
+        let Some(token) = self.tokens.get(hash) else {
+            return Ok(None);
+        };
+        let account = self
+            .accounts
+            .iter()
+            .find(|account| account.id == token.account);
+        Ok(account.map(|account| Credential {
+            token: token.clone(),
+            account: account.clone(),
+        }))
+    }
+
+    fn setting(&mut self, name: &str) -> Result<Option<String>, MetaError> {
+        Ok(self.settings.get(name).cloned())
+    }
+
+    fn account_by_name(&mut self, name: &str) -> Result<Option<Account>, MetaError> {
+        Ok(self
+            .accounts
+            .iter()
+            .find(|account| account.name == name)
+            .cloned())
+    }
+
+    fn namespace(&mut self, ns: Ns) -> Result<Namespace, MetaError> {
+        let found = self.namespaces.get(&ns).copied();
+        found.ok_or_else(|| MetaError::Damaged(format!("no namespace {ns}")))
+    }
+
+    fn session(
+        &mut self,
+        account: &AccountId,
+        id: &SessionId,
+    ) -> Result<Option<Session>, MetaError> {
+        let found = self.sessions.get(id);
+        Ok(found.filter(|session| session.account == *account).cloned())
+    }
+
+    fn replay(&mut self, account: &AccountId, id: &SessionId) -> Result<Option<Replay>, MetaError> {
+        let found = self.replays.get(id);
+        Ok(found.filter(|replay| replay.account == *account).cloned())
+    }
+
+    fn node(&mut self, ns: Ns, key: &PathKey) -> Result<Option<Node>, MetaError> {
+        Ok(self.nodes.get(&(ns, key.clone())).cloned())
+    }
+
+    fn node_by_id(&mut self, ns: Ns, id: &FileId) -> Result<Option<Node>, MetaError> {
+        let Some(key) = self.ids.get(&(ns, id.clone())) else {
+            return Ok(None);
+        };
+        Ok(self.nodes.get(&(ns, key.clone())).cloned())
+    }
+
+    fn taken(
+        &mut self,
+        ns: Ns,
+        folder: &PathKey,
+        family: &str,
+        most: usize,
+    ) -> Result<Vec<Taken>, MetaError> {
+        let first = PathKey::from_stored(format!("{folder}/{family}"));
+        let found = self
+            .nodes
+            .range((ns, first.clone())..)
+            .take_while(|((other, key), _)| {
+                *other == ns && key.as_str().starts_with(first.as_str())
+            })
+            .filter(|((_, key), _)| key.parent() == *folder)
+            .map(|((_, key), node)| Taken {
+                name: key.name().to_owned(),
+                journal: node.journal,
+                live: node.entry.is_live(),
+            });
+        Ok(found.take(most).collect())
+    }
+
+    fn revision(&mut self, ns: Ns, rev: &Rev) -> Result<Option<Revision>, MetaError> {
+        Ok(self.revisions.get(&(ns, rev.clone())).cloned())
+    }
+
+    fn list(
+        &mut self,
+        listing: &Listing,
+        after: Option<&PathKey>,
+        most: usize,
+    ) -> Result<Vec<Node>, MetaError> {
+        let found = self
+            .places(listing, after)
+            .filter(|node| listing.has(&node.key()))
+            .filter(|node| listing.deleted || node.entry.is_live());
+        Ok(found.take(most).cloned().collect())
+    }
+
+    fn changes(
+        &mut self,
+        listing: &Listing,
+        after: JournalId,
+        most: usize,
+    ) -> Result<Vec<Node>, MetaError> {
+        let ns = listing.ns;
+        let found = self
+            .journal
+            .range((Bound::Excluded((ns, after)), Bound::Unbounded))
+            .take_while(|((other, _), _)| *other == ns)
+            .filter(|(_, key)| listing.has(key))
+            .filter_map(|(_, key)| self.nodes.get(&(ns, key.clone())));
+        Ok(found.take(most).cloned().collect())
+    }
+
+    fn extents(
+        &mut self,
+        content: &ContentId,
+        from: FileOffset,
+        most: usize,
+    ) -> Result<Vec<(Extent, Blob)>, MetaError> {
+        let first = (content.clone(), FileOffset(0));
+        let last = (content.clone(), FileOffset(u64::MAX));
+        self.extents
+            .range(first..=last)
+            .map(|(_, extent)| extent)
+            .filter(|extent| extent.offset.0 + extent.length > from.0)
+            .take(most)
+            .map(|extent| match self.blobs.get(&extent.blob) {
+                Some(blob) => Ok((extent.clone(), blob.clone())),
+                None => Err(MetaError::Damaged(format!("no blob {:?}", extent.blob))),
+            })
+            .collect()
+    }
+}

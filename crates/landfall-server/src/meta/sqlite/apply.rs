@@ -1,0 +1,224 @@
+//! Effects as SQL.
+
+use super::values::{checksum_bytes, failure, scopes_text, signed};
+use crate::meta::rows::{BlobPlace, Entry, JournalId, Node, SessionState};
+use crate::meta::{Effect, MetaError};
+use rusqlite::{Connection, ErrorCode, Params};
+
+/// Applies one effect in the open transaction.
+pub(super) fn apply(connection: &Connection, effect: &Effect) -> Result<(), MetaError> {
+    match effect {
+        Effect::AddSetting { name, value } => execute(
+            connection,
+            "INSERT INTO setting (name, value) VALUES (?1, ?2)",
+            (name, value),
+        ),
+        Effect::AddAccount(account) => execute(
+            connection,
+            "INSERT INTO account (id, name, display_name, ns, created) VALUES (?1, ?2, ?3, ?4, ?5)",
+            (
+                account.id.as_str(),
+                &account.name,
+                &account.display_name,
+                account.ns.0,
+                account.created.0,
+            ),
+        ),
+        Effect::AddNamespace(namespace) => execute(
+            connection,
+            "INSERT INTO namespace (ns, journal, used, quota) VALUES (?1, ?2, ?3, ?4)",
+            (
+                namespace.ns.0,
+                signed(namespace.journal.0),
+                signed(namespace.used),
+                namespace.quota.map(signed),
+            ),
+        ),
+        Effect::SetNamespace(namespace) => execute(
+            connection,
+            "UPDATE namespace SET journal = ?2, used = ?3, quota = ?4 WHERE ns = ?1",
+            (
+                namespace.ns.0,
+                signed(namespace.journal.0),
+                signed(namespace.used),
+                namespace.quota.map(signed),
+            ),
+        ),
+        Effect::AddToken(token) => execute(
+            connection,
+            "INSERT INTO token (hash, account, scopes, expires, created) VALUES (?1, ?2, ?3, ?4, ?5)
+             ON CONFLICT (hash) DO UPDATE SET
+                 account = excluded.account, scopes = excluded.scopes, expires = excluded.expires",
+            (
+                &token.hash[..],
+                token.account.as_str(),
+                scopes_text(&token.scopes),
+                token.expires.map(|expires| expires.0),
+                token.created.0,
+            ),
+        ),
+        Effect::PutSession(session) => execute(
+            connection,
+            "INSERT INTO session (id, account, created, state, content, length, hasher)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+             ON CONFLICT (id) DO UPDATE SET
+                 state = excluded.state, length = excluded.length, hasher = excluded.hasher",
+            (
+                session.id.as_str(),
+                session.account.as_str(),
+                session.created.0,
+                match session.state {
+                    SessionState::Open => 0,
+                    SessionState::Closed => 1,
+                    SessionState::Committed => 2,
+                },
+                &session.content.0,
+                signed(session.length),
+                &session.hasher,
+            ),
+        ),
+        Effect::AddBlob(blob) => {
+            let bytes = match &blob.place {
+                BlobPlace::Inline(bytes) => Some(bytes),
+                BlobPlace::Stored => None,
+            };
+            execute(
+                connection,
+                "INSERT INTO blob (id, length, checksums, inline) VALUES (?1, ?2, ?3, ?4)",
+                (
+                    &blob.id.0,
+                    signed(blob.length),
+                    checksum_bytes(&blob.checksums),
+                    bytes.is_some(),
+                ),
+            )?;
+            match bytes {
+                None => Ok(()),
+                Some(bytes) => execute(
+                    connection,
+                    "INSERT INTO blob_bytes (id, bytes) VALUES (?1, ?2)",
+                    (&blob.id.0, &bytes[..]),
+                ),
+            }
+        }
+        Effect::AddExtent(extent) => execute(
+            connection,
+            "INSERT INTO extent (content, start, length, blob, blob_start) VALUES (?1, ?2, ?3, ?4, ?5)",
+            (
+                &extent.content.0,
+                signed(extent.offset.0),
+                signed(extent.length),
+                &extent.blob.0,
+                signed(extent.blob_offset.0),
+            ),
+        ),
+        Effect::AddRevision(revision) => execute(
+            connection,
+            "INSERT INTO revision
+                 (ns, rev, path, path_key, file_id, content, size, hash, client_modified, server_modified)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+            (
+                revision.ns.0,
+                revision.file.rev.as_str(),
+                revision.path.as_str(),
+                revision.path.key().as_str(),
+                revision.file.id.as_str(),
+                &revision.file.content.0,
+                signed(revision.file.size),
+                &revision.file.hash.as_bytes()[..],
+                revision.file.client_modified.unix_seconds(),
+                revision.file.server_modified.unix_seconds(),
+            ),
+        ),
+        Effect::PutNode { node, seen } => put_node(connection, node, *seen),
+        Effect::PutReplay(replay) => execute(
+            connection,
+            "INSERT INTO replay (session, account, end, commit_info, ns, path, rev, committed)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+            (
+                replay.session.as_str(),
+                replay.account.as_str(),
+                signed(replay.end),
+                &replay.commit,
+                replay.ns.0,
+                replay.path.as_str(),
+                replay.file.rev.as_str(),
+                replay.committed.0,
+            ),
+        ),
+    }
+}
+
+fn put_node(
+    connection: &Connection,
+    node: &Node,
+    seen: Option<JournalId>,
+) -> Result<(), MetaError> {
+    let key = node.key();
+    let (kind, id, rev) = match &node.entry {
+        Entry::File(file) => (0, Some(file.id.as_str()), Some(file.rev.as_str())),
+        Entry::Folder(id) => (1, Some(id.as_str()), None),
+        Entry::DeletedFile => (2, None, None),
+        Entry::DeletedFolder => (3, None, None),
+    };
+    let changed = match seen {
+        None => connection
+            .prepare_cached(
+                "INSERT INTO node (ns, path_key, parent_key, name_key, path, journal, kind, id, rev)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+                 ON CONFLICT (ns, path_key) DO NOTHING",
+            )
+            .and_then(|mut statement| {
+                statement.execute((
+                    node.ns.0,
+                    key.as_str(),
+                    key.parent().as_str(),
+                    key.name(),
+                    node.path.as_str(),
+                    signed(node.journal.0),
+                    kind,
+                    id,
+                    rev,
+                ))
+            }),
+        Some(seen) => connection
+            .prepare_cached(
+                "UPDATE node SET path = ?3, journal = ?4, kind = ?5, id = ?6, rev = ?7
+                 WHERE ns = ?1 AND path_key = ?2 AND journal = ?8",
+            )
+            .and_then(|mut statement| {
+                statement.execute((
+                    node.ns.0,
+                    key.as_str(),
+                    node.path.as_str(),
+                    signed(node.journal.0),
+                    kind,
+                    id,
+                    rev,
+                    signed(seen.0),
+                ))
+            }),
+    };
+    match changed {
+        Ok(1) => Ok(()),
+        Ok(_) => Err(MetaError::Changed),
+        Err(error) => Err(failure(error)),
+    }
+}
+
+fn execute(connection: &Connection, sql: &str, params: impl Params) -> Result<(), MetaError> {
+    let changed = connection
+        .prepare_cached(sql)
+        .and_then(|mut statement| statement.execute(params));
+    match changed {
+        Ok(1) => Ok(()),
+        Ok(rows) => Err(MetaError::Damaged(format!(
+            "a statement changed {rows} rows: {sql}"
+        ))),
+        // Names and ids that must be unique and are taken: somebody was faster.
+        Err(error) if error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) => {
+            Err(MetaError::Changed)
+        }
+        Err(error) => Err(failure(error)),
+    }
+}

@@ -1,0 +1,433 @@
+//! Loads as SQL.
+
+use super::values::{checksums, failure, scopes, signed, unsigned};
+use crate::meta::MetaError;
+use crate::meta::loads::{Credential, Listing, Loads, Taken};
+use crate::meta::rows::{
+    Account, Blob, BlobId, BlobOffset, BlobPlace, ContentId, Entry, Extent, FileEntry, FileOffset,
+    JournalId, Namespace, Node, Ns, Replay, Revision, Session, SessionState, Token,
+};
+use crate::sys::Micros;
+use bytes::Bytes;
+use landfall_protocol::{
+    AccountId, ContentHash, DisplayPath, FileId, PathKey, Rev, SessionId, Timestamp,
+};
+use rusqlite::{Connection, OptionalExtension, Params, Row};
+
+/// The rows as an open transaction sees them.
+pub(super) struct Rows<'c> {
+    pub(super) connection: &'c Connection,
+}
+
+type Read<T> = fn(&Row<'_>) -> rusqlite::Result<Result<T, MetaError>>;
+
+impl Rows<'_> {
+    fn one<T>(
+        &self,
+        sql: &str,
+        params: impl Params,
+        read: Read<T>,
+    ) -> Result<Option<T>, MetaError> {
+        self.connection
+            .prepare_cached(sql)
+            .and_then(|mut statement| statement.query_row(params, read).optional())
+            .map_err(failure)?
+            .transpose()
+    }
+
+    fn all<T>(&self, sql: &str, params: impl Params, read: Read<T>) -> Result<Vec<T>, MetaError> {
+        let mut statement = self.connection.prepare_cached(sql).map_err(failure)?;
+        let mut out = Vec::new();
+        for row in statement.query_map(params, read).map_err(failure)? {
+            out.push(row.map_err(failure)??);
+        }
+        Ok(out)
+    }
+}
+
+/// Columns of `node` joined with its current `revision`, in the order that [`node`] reads.
+macro_rules! node_query {
+    ($rest:literal) => {
+        concat!(
+            "SELECT node.ns, node.path, node.journal, node.kind, node.id, node.rev,
+                 revision.content, revision.size, revision.hash,
+                 revision.client_modified, revision.server_modified
+             FROM node LEFT JOIN revision ON revision.ns = node.ns AND revision.rev = node.rev ",
+            $rest
+        )
+    };
+}
+
+impl Loads for Rows<'_> {
+    fn credential(&mut self, hash: &[u8; 32]) -> Result<Option<Credential>, MetaError> {
+        self.one(
+            "SELECT account.id, account.name, account.display_name, account.ns, account.created,
+                 token.hash, token.scopes, token.expires, token.created
+             FROM token JOIN account ON account.id = token.account
+             WHERE token.hash = ?1",
+            [&hash[..]],
+            |row| {
+                let account = account(row)?;
+                Ok(Ok(Credential {
+                    token: Token {
+                        hash: row.get(5)?,
+                        account: account.id.clone(),
+                        scopes: scopes(&row.get::<_, String>(6)?),
+                        expires: row.get::<_, Option<i64>>(7)?.map(Micros),
+                        created: Micros(row.get(8)?),
+                    },
+                    account,
+                }))
+            },
+        )
+    }
+
+    fn setting(&mut self, name: &str) -> Result<Option<String>, MetaError> {
+        self.one("SELECT value FROM setting WHERE name = ?1", [name], |row| {
+            row.get(0).map(Ok)
+        })
+    }
+
+    fn account_by_name(&mut self, name: &str) -> Result<Option<Account>, MetaError> {
+        self.one(
+            "SELECT id, name, display_name, ns, created FROM account WHERE name = ?1",
+            [name],
+            |row| account(row).map(Ok),
+        )
+    }
+
+    fn namespace(&mut self, ns: Ns) -> Result<Namespace, MetaError> {
+        let found = self.one(
+            "SELECT ns, journal, used, quota FROM namespace WHERE ns = ?1",
+            [ns.0],
+            |row| {
+                let (journal, used) = (row.get(1)?, row.get(2)?);
+                let quota: Option<i64> = row.get(3)?;
+                let ns = Ns(row.get(0)?);
+                Ok((|| {
+                    Ok(Namespace {
+                        ns,
+                        journal: JournalId(unsigned(journal)?),
+                        used: unsigned(used)?,
+                        quota: quota.map(unsigned).transpose()?,
+                    })
+                })())
+            },
+        )?;
+        found.ok_or_else(|| MetaError::Damaged(format!("no namespace {ns}")))
+    }
+
+    fn session(
+        &mut self,
+        account: &AccountId,
+        id: &SessionId,
+    ) -> Result<Option<Session>, MetaError> {
+        self.one(
+            "SELECT id, account, created, state, content, length, hasher
+             FROM session WHERE id = ?1 AND account = ?2",
+            [id.as_str(), account.as_str()],
+            |row| {
+                let session = Session {
+                    id: SessionId::from_stored(row.get::<_, String>(0)?),
+                    account: AccountId::from_stored(row.get::<_, String>(1)?),
+                    created: Micros(row.get(2)?),
+                    state: match row.get(3)? {
+                        0 => SessionState::Open,
+                        1 => SessionState::Closed,
+                        2 => SessionState::Committed,
+                        other => return Ok(damaged("session state", other)),
+                    },
+                    content: ContentId(row.get(4)?),
+                    length: 0,
+                    hasher: row.get(6)?,
+                };
+                let length = row.get(5)?;
+                Ok(unsigned(length).map(|length| Session { length, ..session }))
+            },
+        )
+    }
+
+    fn replay(&mut self, account: &AccountId, id: &SessionId) -> Result<Option<Replay>, MetaError> {
+        self.one(
+            "SELECT revision.file_id, revision.rev, revision.content, revision.size, revision.hash,
+                 revision.client_modified, revision.server_modified,
+                 replay.session, replay.account, replay.end, replay.commit_info, replay.ns,
+                 replay.path, replay.committed
+             FROM replay JOIN revision ON revision.ns = replay.ns AND revision.rev = replay.rev
+             WHERE replay.session = ?1 AND replay.account = ?2",
+            [id.as_str(), account.as_str()],
+            |row| {
+                let file = file(row, 0)?;
+                let session = SessionId::from_stored(row.get::<_, String>(7)?);
+                let account = AccountId::from_stored(row.get::<_, String>(8)?);
+                let (end, commit, ns) = (row.get(9)?, row.get(10)?, Ns(row.get(11)?));
+                let (path, committed): (String, _) = (row.get(12)?, Micros(row.get(13)?));
+                Ok((|| {
+                    Ok(Replay {
+                        session,
+                        account,
+                        end: unsigned(end)?,
+                        commit,
+                        ns,
+                        path: stored_path(&path)?,
+                        file: file?,
+                        committed,
+                    })
+                })())
+            },
+        )
+    }
+
+    fn node(&mut self, ns: Ns, key: &PathKey) -> Result<Option<Node>, MetaError> {
+        self.one(
+            node_query!("WHERE node.ns = ?1 AND node.path_key = ?2"),
+            (ns.0, key.as_str()),
+            node,
+        )
+    }
+
+    fn node_by_id(&mut self, ns: Ns, id: &FileId) -> Result<Option<Node>, MetaError> {
+        self.one(
+            node_query!("WHERE node.ns = ?1 AND node.id = ?2"),
+            (ns.0, id.as_str()),
+            node,
+        )
+    }
+
+    fn taken(
+        &mut self,
+        ns: Ns,
+        folder: &PathKey,
+        family: &str,
+        most: usize,
+    ) -> Result<Vec<Taken>, MetaError> {
+        // U+10FFFF sorts after every character that a name has, and is none itself.
+        self.all(
+            "SELECT name_key, journal, kind FROM node
+             WHERE ns = ?1 AND parent_key = ?2 AND name_key >= ?3 AND name_key < ?4
+             ORDER BY name_key LIMIT ?5",
+            (
+                ns.0,
+                folder.as_str(),
+                family,
+                format!("{family}\u{10ffff}"),
+                most as i64,
+            ),
+            |row| {
+                let (name, kind): (String, i64) = (row.get(0)?, row.get(2)?);
+                let journal = row.get(1)?;
+                Ok(unsigned(journal).map(|journal| Taken {
+                    name,
+                    journal: JournalId(journal),
+                    live: kind <= 1,
+                }))
+            },
+        )
+    }
+
+    fn revision(&mut self, ns: Ns, rev: &Rev) -> Result<Option<Revision>, MetaError> {
+        self.one(
+            "SELECT file_id, rev, content, size, hash, client_modified, server_modified, ns, path
+             FROM revision WHERE ns = ?1 AND rev = ?2",
+            (ns.0, rev.as_str()),
+            |row| {
+                let file = file(row, 0)?;
+                let (ns, path): (u32, String) = (row.get(7)?, row.get(8)?);
+                Ok((|| {
+                    Ok(Revision {
+                        ns: Ns(ns),
+                        path: stored_path(&path)?,
+                        file: file?,
+                    })
+                })())
+            },
+        )
+    }
+
+    fn list(
+        &mut self,
+        listing: &Listing,
+        after: Option<&PathKey>,
+        most: usize,
+    ) -> Result<Vec<Node>, MetaError> {
+        let newest_kind = if listing.deleted { 3 } else { 1 };
+        let after = after.map_or("", PathKey::as_str);
+        if listing.recursive {
+            let (first, end) = listing.bounds();
+            self.all(
+                node_query!(
+                    "WHERE node.ns = ?1 AND node.path_key >= ?2 AND node.path_key < ?3
+                         AND node.path_key > ?4 AND node.kind <= ?5
+                     ORDER BY node.path_key LIMIT ?6"
+                ),
+                (listing.ns.0, first, end, after, newest_kind, most as i64),
+                node,
+            )
+        } else {
+            let after = PathKey::from_stored(after.to_owned());
+            self.all(
+                node_query!(
+                    "WHERE node.ns = ?1 AND node.parent_key = ?2 AND node.name_key > ?3
+                         AND node.kind <= ?4
+                     ORDER BY node.name_key LIMIT ?5"
+                ),
+                (
+                    listing.ns.0,
+                    listing.folder.as_str(),
+                    after.name(),
+                    newest_kind,
+                    most as i64,
+                ),
+                node,
+            )
+        }
+    }
+
+    fn changes(
+        &mut self,
+        listing: &Listing,
+        after: JournalId,
+        most: usize,
+    ) -> Result<Vec<Node>, MetaError> {
+        let (first, end) = listing.bounds();
+        let recursive = listing.recursive;
+        self.all(
+            node_query!(
+                "WHERE node.ns = ?1 AND node.journal > ?2
+                     AND node.path_key >= ?3 AND node.path_key < ?4
+                     AND (?5 OR node.parent_key = ?6)
+                 ORDER BY node.journal LIMIT ?7"
+            ),
+            (
+                listing.ns.0,
+                signed(after.0),
+                first,
+                end,
+                recursive,
+                listing.folder.as_str(),
+                most as i64,
+            ),
+            node,
+        )
+    }
+
+    fn extents(
+        &mut self,
+        content: &ContentId,
+        from: FileOffset,
+        most: usize,
+    ) -> Result<Vec<(Extent, Blob)>, MetaError> {
+        // Pieces don't overlap, so the last that begins at or before `from` is the first that
+        // can end after it; the index leads straight there.
+        self.all(
+            "SELECT extent.content, extent.start, extent.length, extent.blob_start,
+                 blob.id, blob.length, blob.checksums, blob_bytes.bytes
+             FROM extent JOIN blob ON blob.id = extent.blob
+                 LEFT JOIN blob_bytes ON blob_bytes.id = extent.blob
+             WHERE extent.content = ?1 AND extent.start + extent.length > ?2
+                 AND extent.start >= ifnull(
+                     (SELECT max(start) FROM extent WHERE content = ?1 AND start <= ?2), 0)
+             ORDER BY extent.start LIMIT ?3",
+            (&content.0, signed(from.0), most as i64),
+            |row| {
+                let content = ContentId(row.get(0)?);
+                let (start, length, blob_start) = (row.get(1)?, row.get(2)?, row.get(3)?);
+                let (id, blob_length) = (BlobId(row.get(4)?), row.get(5)?);
+                let sums: Vec<u8> = row.get(6)?;
+                let bytes: Option<Vec<u8>> = row.get(7)?;
+                Ok((|| {
+                    let extent = Extent {
+                        content,
+                        offset: FileOffset(unsigned(start)?),
+                        length: unsigned(length)?,
+                        blob: id.clone(),
+                        blob_offset: BlobOffset(unsigned(blob_start)?),
+                    };
+                    let blob = Blob {
+                        id,
+                        length: unsigned(blob_length)?,
+                        checksums: checksums(&sums),
+                        place: match bytes {
+                            Some(bytes) => BlobPlace::Inline(Bytes::from(bytes)),
+                            None => BlobPlace::Stored,
+                        },
+                    };
+                    Ok((extent, blob))
+                })())
+            },
+        )
+    }
+}
+
+fn account(row: &Row<'_>) -> rusqlite::Result<Account> {
+    Ok(Account {
+        id: AccountId::from_stored(row.get::<_, String>(0)?),
+        name: row.get(1)?,
+        display_name: row.get(2)?,
+        ns: Ns(row.get(3)?),
+        created: Micros(row.get(4)?),
+    })
+}
+
+fn node(row: &Row<'_>) -> rusqlite::Result<Result<Node, MetaError>> {
+    let ns = Ns(row.get(0)?);
+    let path: String = row.get(1)?;
+    let journal = row.get(2)?;
+    let entry = match row.get(3)? {
+        0 => {
+            let id = FileId::from_stored(row.get::<_, String>(4)?);
+            let rev = Rev::from_stored(row.get::<_, String>(5)?);
+            version(row, 6, id, rev)?.map(Entry::File)
+        }
+        1 => Ok(Entry::Folder(FileId::from_stored(row.get::<_, String>(4)?))),
+        2 => Ok(Entry::DeletedFile),
+        3 => Ok(Entry::DeletedFolder),
+        other => damaged("node kind", other),
+    };
+    Ok((|| {
+        Ok(Node {
+            ns,
+            path: stored_path(&path)?,
+            journal: JournalId(unsigned(journal)?),
+            entry: entry?,
+        })
+    })())
+}
+
+/// A file from the columns id, rev and those of [`version`].
+fn file(row: &Row<'_>, first: usize) -> rusqlite::Result<Result<FileEntry, MetaError>> {
+    let id = FileId::from_stored(row.get::<_, String>(first)?);
+    let rev = Rev::from_stored(row.get::<_, String>(first + 1)?);
+    version(row, first + 2, id, rev)
+}
+
+/// A file from the columns content, size, hash, client_modified, server_modified.
+fn version(
+    row: &Row<'_>,
+    first: usize,
+    id: FileId,
+    rev: Rev,
+) -> rusqlite::Result<Result<FileEntry, MetaError>> {
+    let content = ContentId(row.get(first)?);
+    let size = row.get(first + 1)?;
+    let hash = ContentHash::from_bytes(row.get(first + 2)?);
+    let client_modified = Timestamp::from_unix_seconds(row.get(first + 3)?);
+    let server_modified = Timestamp::from_unix_seconds(row.get(first + 4)?);
+    Ok(unsigned(size).map(|size| FileEntry {
+        id,
+        rev,
+        content,
+        size,
+        hash,
+        client_modified,
+        server_modified,
+    }))
+}
+
+fn stored_path(text: &str) -> Result<DisplayPath, MetaError> {
+    DisplayPath::parse(text).map_err(|error| MetaError::Damaged(format!("path {text:?}: {error}")))
+}
+
+fn damaged<T>(what: &str, found: i64) -> Result<T, MetaError> {
+    Err(MetaError::Damaged(format!("{what} {found}")))
+}

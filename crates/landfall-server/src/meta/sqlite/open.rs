@@ -1,0 +1,226 @@
+//! Opening the file: settings that must hold, schema, versions.
+
+use landfall_protocol::FOLDING_VERSION;
+use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// The version of `schema.sql`. A file of a newer version is refused; an older one will be
+/// brought up to date here.
+const SCHEMA_VERSION: u32 = 1;
+
+/// How long to wait for another process's transaction. They are short; a longer wait means that
+/// something is wrong.
+const BUSY: Duration = Duration::from_secs(10);
+
+/// Why the metadata could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// SQLite says no.
+    #[error("can't open the metadata {file}: {source}", file = file.display())]
+    Sqlite {
+        /// The file.
+        file: PathBuf,
+        /// SQLite's reason.
+        source: rusqlite::Error,
+    },
+    /// The file was written by a newer Landfall.
+    #[error(
+        "the metadata {file} has version {found}, and this program knows {known} at the most: use a newer landfall",
+        file = file.display()
+    )]
+    Newer {
+        /// The file.
+        file: PathBuf,
+        /// Its version.
+        found: u32,
+        /// The newest that is known.
+        known: u32,
+    },
+    /// The keys in the file were folded by other tables.
+    #[error(
+        "the metadata {file} was written with case folding {found}, and this program folds by {known}: use the landfall that wrote it",
+        file = file.display()
+    )]
+    Folding {
+        /// The file.
+        file: PathBuf,
+        /// Its folding.
+        found: String,
+        /// This program's.
+        known: u32,
+    },
+    /// A setting that durability rests on didn't take.
+    #[error("the metadata {file} can't be made durable: {setting} is {found}", file = file.display())]
+    Setting {
+        /// The file.
+        file: PathBuf,
+        /// Which setting.
+        setting: &'static str,
+        /// What it is instead.
+        found: String,
+    },
+    /// A directory could not be made or looked at.
+    #[error("can't use the data directory {dir}: {source}", dir = dir.display())]
+    Directory {
+        /// The directory.
+        dir: PathBuf,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+}
+
+/// A connection that may write; makes file and schema where they are missing.
+pub(super) fn for_writing(file: &Path) -> Result<Connection, OpenError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+        | OpenFlags::SQLITE_OPEN_CREATE
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut connection = connect(file, flags)?;
+    let sqlite = |source| OpenError::Sqlite {
+        file: file.to_owned(),
+        source,
+    };
+
+    let mode: String = connection
+        .pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0))
+        .map_err(sqlite)?;
+    check(file, "journal_mode", mode == "wal", mode)?;
+    connection
+        .pragma_update(None, "synchronous", "full")
+        .map_err(sqlite)?;
+    let synchronous: i64 = connection
+        .pragma_query_value(None, "synchronous", |row| row.get(0))
+        .map_err(sqlite)?;
+    check(file, "synchronous", synchronous == 2, synchronous)?;
+
+    // Two processes may come here at once: the schema is made under the write lock.
+    let transaction = connection
+        .transaction_with_behavior(TransactionBehavior::Immediate)
+        .map_err(sqlite)?;
+    prepare(&transaction, file)?;
+    transaction.commit().map_err(sqlite)?;
+    Ok(connection)
+}
+
+/// A connection that can't write.
+pub(super) fn for_reading(file: &Path) -> Result<Connection, OpenError> {
+    // The log's index must be writable even for readers, so the file is opened for both and
+    // the connection forbidden to write.
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = connect(file, flags)?;
+    connection
+        .pragma_update(None, "query_only", true)
+        .map_err(|source| OpenError::Sqlite {
+            file: file.to_owned(),
+            source,
+        })?;
+    Ok(connection)
+}
+
+fn connect(file: &Path, flags: OpenFlags) -> Result<Connection, OpenError> {
+    let sqlite = |source| OpenError::Sqlite {
+        file: file.to_owned(),
+        source,
+    };
+    let connection = Connection::open_with_flags(file, flags).map_err(sqlite)?;
+    connection.busy_timeout(BUSY).map_err(sqlite)?;
+    connection.set_prepared_statement_cache_capacity(64);
+    connection
+        .pragma_update(None, "foreign_keys", true)
+        .map_err(sqlite)?;
+    Ok(connection)
+}
+
+fn prepare(transaction: &Transaction<'_>, file: &Path) -> Result<(), OpenError> {
+    let sqlite = |source| OpenError::Sqlite {
+        file: file.to_owned(),
+        source,
+    };
+    let found: u32 = transaction
+        .pragma_query_value(None, "user_version", |row| row.get(0))
+        .map_err(sqlite)?;
+    if found > SCHEMA_VERSION {
+        return Err(OpenError::Newer {
+            file: file.to_owned(),
+            found,
+            known: SCHEMA_VERSION,
+        });
+    }
+    if found == 0 {
+        transaction
+            .execute_batch(include_str!("schema.sql"))
+            .map_err(sqlite)?;
+        transaction
+            .execute(
+                "INSERT INTO setting (name, value) VALUES ('folding', ?1)",
+                [FOLDING_VERSION.to_string()],
+            )
+            .map_err(sqlite)?;
+        transaction
+            .pragma_update(None, "user_version", SCHEMA_VERSION)
+            .map_err(sqlite)?;
+    }
+    let folding: String = transaction
+        .query_row(
+            "SELECT value FROM setting WHERE name = 'folding'",
+            [],
+            |row| row.get(0),
+        )
+        .map_err(sqlite)?;
+    if folding != FOLDING_VERSION.to_string() {
+        return Err(OpenError::Folding {
+            file: file.to_owned(),
+            found: folding,
+            known: FOLDING_VERSION,
+        });
+    }
+    Ok(())
+}
+
+fn check(
+    file: &Path,
+    setting: &'static str,
+    holds: bool,
+    found: impl ToString,
+) -> Result<(), OpenError> {
+    if holds {
+        return Ok(());
+    }
+    Err(OpenError::Setting {
+        file: file.to_owned(),
+        setting,
+        found: found.to_string(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{OpenError, for_writing};
+
+    #[test]
+    fn a_file_of_a_newer_version_is_refused_by_name() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("metadata.sqlite");
+        let connection = for_writing(&file).unwrap();
+        connection.pragma_update(None, "user_version", 999).unwrap();
+        drop(connection);
+        let error = for_writing(&file).unwrap_err();
+        assert!(
+            matches!(error, OpenError::Newer { found: 999, .. }),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_file_with_other_folding_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("metadata.sqlite");
+        let connection = for_writing(&file).unwrap();
+        connection
+            .execute("UPDATE setting SET value = '99'", [])
+            .unwrap();
+        drop(connection);
+        let error = for_writing(&file).unwrap_err();
+        assert!(matches!(error, OpenError::Folding { .. }), "{error}");
+    }
+}

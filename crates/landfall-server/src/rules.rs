@@ -1,0 +1,11 @@
+//! The rules: pure functions from what is there and what is asked to what happens.
+//!
+//! They call nobody: no clock, no store, no randomness. Each of the command's promises is kept
+//! or broken here, so this is where a question about behaviour is answered.
+
+pub mod commit;
+pub mod folder;
+pub mod naming;
+pub mod place;
+pub mod remove;
+pub mod session;

@@ -1,0 +1,52 @@
+//! What making a folder does.
+
+use super::commit::Landing;
+use super::naming::{Numbering, Strategy, free_name};
+use super::place::above;
+use crate::meta::Place;
+use crate::meta::rows::Entry;
+use landfall_protocol::types::files::{WriteConflictError, WriteError};
+
+/// Decides where a folder is made.
+///
+/// # Errors
+/// The API's reason why it isn't.
+pub fn decide(
+    place: &Place,
+    autorename: bool,
+    numbering: Numbering,
+) -> Result<Landing, WriteError> {
+    if place.path.has_disallowed_name() {
+        return Err(WriteError::DisallowedName);
+    }
+    let above = above(place).map_err(WriteError::Conflict)?;
+    let conflict = match place.target.as_ref().map(|node| &node.entry) {
+        Some(Entry::File(_)) => WriteConflictError::File,
+        Some(Entry::Folder(_)) => WriteConflictError::Folder,
+        Some(Entry::DeletedFile | Entry::DeletedFolder) | None => {
+            return Ok(Landing {
+                path: above.folder.child(place.path.name()),
+                seen: place.target.as_ref().map(|node| node.journal),
+                replaces: None,
+                parents: above.missing,
+            });
+        }
+    };
+    let free = autorename
+        .then(|| {
+            free_name(
+                place.path.name(),
+                true,
+                Strategy::Number(numbering),
+                &place.taken,
+            )
+        })
+        .flatten()
+        .ok_or(WriteError::Conflict(conflict))?;
+    Ok(Landing {
+        path: above.folder.child(&free.name),
+        seen: free.seen,
+        replaces: None,
+        parents: above.missing,
+    })
+}

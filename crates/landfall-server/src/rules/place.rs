@@ -1,0 +1,52 @@
+//! What a write needs above its target.
+
+use crate::meta::Place;
+use crate::meta::rows::{Entry, JournalId};
+use landfall_protocol::DisplayPath;
+use landfall_protocol::types::files::WriteConflictError;
+
+/// A folder that must be made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewFolder {
+    /// Where.
+    pub path: DisplayPath,
+    /// The last change there, if the place was used before.
+    pub seen: Option<JournalId>,
+}
+
+/// The folders above a target.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Above {
+    /// The folder that holds the target, in the letters that it has or will have.
+    pub folder: DisplayPath,
+    /// Those that are missing, outermost first.
+    pub missing: Vec<NewFolder>,
+}
+
+/// The folders above a place. Folders that exist keep their letters.
+///
+/// # Errors
+/// A file stands where a folder is needed.
+pub fn above(place: &Place) -> Result<Above, WriteConflictError> {
+    let mut folder = DisplayPath::root();
+    let mut missing = Vec::new();
+    for (wanted, node) in &place.ancestors {
+        let found = match node.as_ref().map(|node| &node.entry) {
+            Some(Entry::File(_)) => return Err(WriteConflictError::FileAncestor),
+            Some(Entry::Folder(_)) => node.as_ref().map(|node| node.path.clone()),
+            Some(Entry::DeletedFile | Entry::DeletedFolder) | None => None,
+        };
+        folder = match found {
+            Some(path) => path,
+            None => {
+                let path = folder.child(wanted.name());
+                missing.push(NewFolder {
+                    path: path.clone(),
+                    seen: node.as_ref().map(|node| node.journal),
+                });
+                path
+            }
+        };
+    }
+    Ok(Above { folder, missing })
+}

@@ -1,0 +1,131 @@
+//! A server: stores, and an address.
+
+use crate::http::{Accept, ProcessCaller, State, serve};
+use crate::meta::MetaError;
+use crate::ops::{AdminError, Service, hash_of_token};
+use crate::rules::naming::Numbering;
+use crate::storage::Storage;
+use std::fmt;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use tokio::net::TcpListener;
+
+/// How a server is run.
+#[derive(Clone, Debug)]
+pub struct ServeOptions {
+    /// Where it listens; port 0: any that is free.
+    pub listen: SocketAddr,
+    /// Whether it may listen without TLS where others can listen in.
+    pub insecure_listen: bool,
+    /// A token that is valid in this process alone.
+    pub process_token: Option<ProcessToken>,
+    /// Where autorename's numbers begin.
+    pub numbering: Numbering,
+}
+
+impl ServeOptions {
+    /// Listening here, and everything else as usual.
+    pub fn new(listen: SocketAddr) -> Self {
+        Self {
+            listen,
+            insecure_listen: false,
+            process_token: None,
+            numbering: Numbering::default(),
+        }
+    }
+}
+
+/// A token that is valid in one process alone and never stored, with all scopes: whoever embeds
+/// a server gives it one.
+#[derive(Clone)]
+pub struct ProcessToken {
+    /// The token.
+    pub token: String,
+    /// The name of its account, which must be there.
+    pub account: String,
+}
+
+impl fmt::Debug for ProcessToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ProcessToken({})", self.account)
+    }
+}
+
+/// Why a server can't begin.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// Tokens and files would travel in the clear.
+    #[error(
+        "{0} can be reached from other machines, and this server has no TLS: listen on a loopback address such as 127.0.0.1, or say --insecure-listen if a proxy in front adds TLS"
+    )]
+    Exposed(SocketAddr),
+    /// The address can't be had.
+    #[error("can't listen on {address}: {source}")]
+    Listen {
+        /// Which.
+        address: SocketAddr,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+    /// The account of the process token.
+    #[error(transparent)]
+    Account(#[from] AdminError),
+    /// The metadata.
+    #[error(transparent)]
+    Meta(#[from] MetaError),
+}
+
+/// A server that listens.
+#[derive(Debug)]
+pub struct Server {
+    accept: Accept,
+    address: SocketAddr,
+}
+
+impl fmt::Debug for Accept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Accept")
+    }
+}
+
+impl Server {
+    /// Begins to listen; connections wait until [`Self::run`].
+    ///
+    /// # Errors
+    /// The address can't be had or is exposed, or the stores can't be used.
+    pub async fn bind(storage: Storage, options: ServeOptions) -> Result<Self, ServeError> {
+        let address = options.listen;
+        if !address.ip().is_loopback() && !options.insecure_listen {
+            return Err(ServeError::Exposed(address));
+        }
+        let process = match options.process_token {
+            None => None,
+            Some(ProcessToken { token, account }) => Some(ProcessCaller {
+                hash: hash_of_token(&token),
+                account: storage.admin().account(&account).await?,
+            }),
+        };
+        let Storage { meta, blobs, sys } = storage;
+        let service = Service::new(meta, blobs, sys, options.numbering).await?;
+        let listen = |source| ServeError::Listen { address, source };
+        let listener = TcpListener::bind(address).await.map_err(listen)?;
+        let address = listener.local_addr().map_err(listen)?;
+        let state = Arc::new(State::new(service, process));
+        Ok(Self {
+            accept: Accept { listener, state },
+            address,
+        })
+    }
+
+    /// Where it listens, with the real port.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves until `shutdown`, then lets the requests under way finish, for ten seconds at the
+    /// most.
+    pub async fn run(self, shutdown: impl Future<Output = ()>) {
+        serve(self.accept, shutdown).await;
+    }
+}

@@ -1,0 +1,128 @@
+//! Files, and what it takes for them to survive power loss.
+//!
+//! The rules that the callers build on:
+//! * the bytes of a file are safe after [`Fs::sync_file`], its *name* only after
+//!   [`Fs::sync_dir`] of the directory that holds it;
+//! * a new directory's name is as perishable as a new file's: [`Fs::create_dir`] syncs the
+//!   parent before it returns;
+//! * a failed sync is final. The kernel may have dropped the unwritten pages, and a second sync
+//!   that succeeds says nothing about them.
+
+use std::fmt::Debug;
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
+use std::path::Path;
+
+/// What this crate does with files; all calls block.
+pub trait Fs: Debug + Send + Sync {
+    /// Makes a directory that only its owner can enter (0700), durably. One that exists is
+    /// left as it is.
+    ///
+    /// # Errors
+    /// The system's.
+    fn create_dir(&self, dir: &Path) -> io::Result<()>;
+
+    /// Makes a new file that only its owner can read (0600); the name is durable after
+    /// [`Self::sync_dir`].
+    ///
+    /// # Errors
+    /// The system's; `AlreadyExists` if the name is taken.
+    fn create_file(&self, path: &Path) -> io::Result<File>;
+
+    /// Writes all the bytes at the file's end.
+    ///
+    /// # Errors
+    /// The system's; some of the bytes may have been written.
+    fn append(&self, file: &File, bytes: &[u8]) -> io::Result<()>;
+
+    /// Makes the bytes of a file survive power loss.
+    ///
+    /// # Errors
+    /// The system's. Don't repeat the call: see the module's rules.
+    fn sync_file(&self, file: &File) -> io::Result<()>;
+
+    /// Makes the names in a directory survive power loss.
+    ///
+    /// # Errors
+    /// The system's.
+    fn sync_dir(&self, dir: &Path) -> io::Result<()>;
+
+    /// Opens a file for reading.
+    ///
+    /// # Errors
+    /// The system's.
+    fn open(&self, path: &Path) -> io::Result<File>;
+
+    /// Fills the buffer from an offset in the file.
+    ///
+    /// # Errors
+    /// The system's; `UnexpectedEof` if the file is shorter.
+    fn read_at(&self, file: &File, buffer: &mut [u8], offset: u64) -> io::Result<()>;
+
+    /// Removes a file's name.
+    ///
+    /// # Errors
+    /// The system's.
+    fn remove(&self, path: &Path) -> io::Result<()>;
+
+    /// Bytes that can still be written where the directory is.
+    ///
+    /// # Errors
+    /// The system's.
+    fn free_bytes(&self, dir: &Path) -> io::Result<u64>;
+}
+
+/// The operating system's files.
+#[derive(Clone, Copy, Debug)]
+pub struct RealFs;
+
+impl Fs for RealFs {
+    fn create_dir(&self, dir: &Path) -> io::Result<()> {
+        match DirBuilder::new().mode(0o700).create(dir) {
+            Ok(()) => match dir.parent() {
+                Some(parent) if !parent.as_os_str().is_empty() => self.sync_dir(parent),
+                _ => self.sync_dir(Path::new(".")),
+            },
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && dir.is_dir() => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn create_file(&self, path: &Path) -> io::Result<File> {
+        OpenOptions::new()
+            .append(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(path)
+    }
+
+    fn append(&self, mut file: &File, bytes: &[u8]) -> io::Result<()> {
+        file.write_all(bytes)
+    }
+
+    fn sync_file(&self, file: &File) -> io::Result<()> {
+        file.sync_data()
+    }
+
+    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+        File::open(dir)?.sync_all()
+    }
+
+    fn open(&self, path: &Path) -> io::Result<File> {
+        File::open(path)
+    }
+
+    fn read_at(&self, file: &File, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        file.read_exact_at(buffer, offset)
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        std::fs::remove_file(path)
+    }
+
+    fn free_bytes(&self, dir: &Path) -> io::Result<u64> {
+        let space = rustix::fs::statvfs(dir)?;
+        Ok(space.f_bavail.saturating_mul(space.f_frsize))
+    }
+}
