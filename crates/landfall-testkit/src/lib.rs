@@ -1,1 +1,41 @@
-//! x
+//! What the tests share: a server in a box, raw calls to it, data makers.
+//!
+//! Calls are raw on purpose: they send what they are told and show what came back, so that a
+//! test sees the wire and not a client's reading of it.
+
+mod calls;
+mod data;
+mod server;
+
+pub use calls::{Answer, Calls};
+pub use data::{EDGE_SIZES, pattern};
+pub use server::{Stores, TestServer};
+
+/// Runs each test once for every kind of store, as `memory::name` and `sqlite::name`.
+///
+/// ```
+/// landfall_testkit::on_each_store! {
+///     async fn the_root_is_empty_at_first(server: TestServer) {
+///         let listed = server.calls().rpc("files/list_folder", r#"{"path": ""}"#).await;
+///         assert_eq!(listed.json()["entries"], serde_json::json!([]));
+///     }
+/// }
+/// # fn main() {}
+/// ```
+#[macro_export]
+macro_rules! on_each_store {
+    ($( $(#[$meta:meta])* async fn $name:ident($server:ident: TestServer) $body:block )*) => {
+        $( async fn $name($server: $crate::TestServer) $body )*
+
+        mod memory {
+            $( $(#[$meta])* #[test] fn $name() {
+                $crate::TestServer::run($crate::Stores::Memory, super::$name);
+            } )*
+        }
+        mod sqlite {
+            $( $(#[$meta])* #[test] fn $name() {
+                $crate::TestServer::run($crate::Stores::Directory, super::$name);
+            } )*
+        }
+    };
+}

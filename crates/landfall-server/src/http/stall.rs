@@ -102,7 +102,7 @@ mod tests {
     use std::time::Duration;
     use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test(flavor = "current_thread", start_paused = true)]
     async fn a_peer_that_stops_reading_is_given_up() {
         let (near, mut far) = duplex(16);
         let mut near = StallGuard::new(near, Duration::from_secs(60));

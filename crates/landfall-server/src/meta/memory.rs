@@ -67,32 +67,20 @@ impl State {
     /// Whether the effects can be applied: all or nothing, so this comes first.
     fn check(&self, effects: &[Effect]) -> Result<(), MetaError> {
         for effect in effects {
-            match effect {
+            let unchanged = match effect {
+                Effect::AddSetting { name, .. } => !self.settings.contains_key(*name),
                 Effect::AddAccount(account) => {
-                    if self.accounts.iter().any(|one| one.name == account.name) {
-                        return Err(MetaError::Changed);
-                    }
+                    !self.accounts.iter().any(|one| one.name == account.name)
                 }
-                Effect::AddSetting { name, .. } => {
-                    if self.settings.contains_key(*name) {
-                        return Err(MetaError::Changed);
-                    }
-                }
-                Effect::AddNamespace(namespace) => {
-                    if self.namespaces.contains_key(&namespace.ns) {
-                        return Err(MetaError::Changed);
-                    }
-                }
+                Effect::AddNamespace(namespace) => !self.namespaces.contains_key(&namespace.ns),
                 Effect::PutNode { node, seen } => {
-                    let found = self
-                        .nodes
-                        .get(&(node.ns, node.key()))
-                        .map(|node| node.journal);
-                    if found != *seen {
-                        return Err(MetaError::Changed);
-                    }
+                    let found = self.nodes.get(&(node.ns, node.key()));
+                    found.map(|node| node.journal) == *seen
                 }
-                _ => {}
+                _ => true,
+            };
+            if !unchanged {
+                return Err(MetaError::Changed);
             }
         }
         Ok(())

@@ -1,0 +1,193 @@
+//! Raw calls.
+
+use bytes::Bytes;
+use landfall_protocol::json::to_header;
+use reqwest::header::{HeaderMap, HeaderValue};
+use reqwest::{Client, Method, RequestBuilder};
+use serde_json::Value;
+
+/// Calls to a server with one token. Arguments are JSON text, so that a test can also send what
+/// no client would.
+#[derive(Clone, Debug)]
+pub struct Calls {
+    client: Client,
+    url: String,
+    token: String,
+}
+
+/// What came back.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// The HTTP status.
+    pub status: u16,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body.
+    pub body: Bytes,
+}
+
+impl Calls {
+    /// Calls to the server at this URL with this token.
+    pub fn new(url: String, token: &str) -> Self {
+        // The HTTP library wants a TLS provider even for plain HTTP; who installed one first
+        // doesn't matter.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let client = Client::builder()
+            .no_proxy()
+            .build()
+            .expect("an HTTP client");
+        Self {
+            client,
+            url,
+            token: token.to_owned(),
+        }
+    }
+
+    /// A request to a URL path of the server, with the token.
+    pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.anonymous(method, path).bearer_auth(&self.token)
+    }
+
+    /// A request without a token.
+    pub fn anonymous(&self, method: Method, path: &str) -> RequestBuilder {
+        self.client.request(method, format!("{}{path}", self.url))
+    }
+
+    /// Sends a request.
+    pub async fn send(&self, request: RequestBuilder) -> Answer {
+        let response = request.send().await.expect("an answer");
+        Answer {
+            status: response.status().as_u16(),
+            headers: response.headers().clone(),
+            body: response.bytes().await.expect("a whole answer"),
+        }
+    }
+
+    /// Calls an rpc route (`files/get_metadata`) with this argument.
+    pub async fn rpc(&self, route: &str, arg: &str) -> Answer {
+        let request = self
+            .request(Method::POST, &format!("/2/{route}"))
+            .header("content-type", "application/json")
+            .body(arg.to_owned());
+        self.send(request).await
+    }
+
+    /// Calls an upload route with this argument and body.
+    pub async fn upload(&self, route: &str, arg: &str, body: impl Into<reqwest::Body>) -> Answer {
+        let request = self
+            .request(Method::POST, &format!("/2/{route}"))
+            .header("dropbox-api-arg", header(arg))
+            .header("content-type", "application/octet-stream")
+            .body(body);
+        self.send(request).await
+    }
+
+    /// Calls `files/download` with this argument and further headers.
+    pub async fn download(&self, arg: &str, headers: &[(&str, &str)]) -> Answer {
+        let mut request = self
+            .request(Method::POST, "/2/files/download")
+            .header("dropbox-api-arg", header(arg));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        self.send(request).await
+    }
+
+    /// Begins a session with this body and returns its id.
+    pub async fn start(&self, arg: &str, body: impl Into<reqwest::Body>) -> String {
+        let answer = self.upload("files/upload_session/start", arg, body).await;
+        answer.ok()["session_id"]
+            .as_str()
+            .expect("a session id")
+            .to_owned()
+    }
+
+    /// Appends a body to a session.
+    pub async fn append(
+        &self,
+        session: &str,
+        offset: usize,
+        body: impl Into<reqwest::Body>,
+    ) -> Answer {
+        let arg = format!(r#"{{"cursor": {{"session_id": "{session}", "offset": {offset}}}}}"#);
+        self.upload("files/upload_session/append_v2", &arg, body)
+            .await
+    }
+
+    /// Finishes a session; `commit` is the commit's JSON.
+    pub async fn finish(
+        &self,
+        session: &str,
+        offset: usize,
+        commit: &str,
+        body: impl Into<reqwest::Body>,
+    ) -> Answer {
+        let arg = format!(
+            r#"{{"cursor": {{"session_id": "{session}", "offset": {offset}}}, "commit": {commit}}}"#
+        );
+        self.upload("files/upload_session/finish", &arg, body).await
+    }
+
+    /// The metadata at a path.
+    pub async fn metadata(&self, path: &str) -> Answer {
+        let arg = serde_json::json!({ "path": path });
+        self.rpc("files/get_metadata", &arg.to_string()).await
+    }
+
+    /// The bytes at a path.
+    pub async fn read(&self, path: &str) -> Bytes {
+        let answer = self
+            .download(&serde_json::json!({ "path": path }).to_string(), &[])
+            .await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        answer.body
+    }
+}
+
+/// An argument as header text; what is no JSON goes as it is.
+fn header(arg: &str) -> HeaderValue {
+    let text = match serde_json::from_str::<Value>(arg) {
+        Ok(value) => to_header(&value),
+        Err(_) => arg.to_owned(),
+    };
+    HeaderValue::from_bytes(text.as_bytes()).expect("text that a header can hold")
+}
+
+impl Answer {
+    /// The body as text.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    /// The body as JSON.
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body)
+            .unwrap_or_else(|error| panic!("{error} in {}", self.text()))
+    }
+
+    /// The JSON of a success.
+    pub fn ok(&self) -> Value {
+        assert_eq!(self.status, 200, "{}", self.text());
+        self.json()
+    }
+
+    /// The chain of tags of an API error, `path/conflict/file`, whose status is 409.
+    pub fn error(&self) -> String {
+        assert_eq!(self.status, 409, "{}", self.text());
+        let json = self.json();
+        let summary = json["error_summary"].as_str().expect("a summary");
+        summary
+            .trim_end_matches('.')
+            .trim_end_matches('/')
+            .to_owned()
+    }
+
+    /// A header's text; empty if it isn't there.
+    pub fn header(&self, name: &str) -> String {
+        let value = self
+            .headers
+            .get(name)
+            .map(|value| value.to_str().unwrap_or_default());
+        value.unwrap_or_default().to_owned()
+    }
+}

@@ -1,0 +1,169 @@
+//! A server in a box.
+
+use crate::calls::Calls;
+use landfall_server::sys::{ManualClock, Micros, Sys};
+use landfall_server::{Admin, Numbering, ServeOptions, Server, Storage, TokenGrant};
+use std::future::Future;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use tempfile::TempDir;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+/// Where a test's server keeps things.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stores {
+    /// In memory.
+    Memory,
+    /// In a directory: SQLite and files.
+    Directory,
+}
+
+/// A running server with one account, `panda` (display name `Panda`), and a token of hers. Its
+/// clock stands still until the test moves it.
+#[derive(Debug)]
+pub struct TestServer {
+    storage: Storage,
+    address: SocketAddr,
+    token: String,
+    clock: Arc<ManualClock>,
+    stop: Option<oneshot::Sender<()>>,
+    running: JoinHandle<()>,
+    directory: Option<TempDir>,
+}
+
+/// 2026-01-02T03:04:05Z.
+const BEGIN: Micros = Micros(1_767_323_045_000_000);
+
+impl TestServer {
+    /// Runs a test against a server of its own, in a runtime of its own.
+    pub fn run<F: Future<Output = ()>>(stores: Stores, test: impl FnOnce(Self) -> F) {
+        Self::run_numbering(stores, Numbering::Documented, test);
+    }
+
+    /// The same, with autorename's numbers beginning elsewhere.
+    pub fn run_numbering<F: Future<Output = ()>>(
+        stores: Stores,
+        numbering: Numbering,
+        test: impl FnOnce(Self) -> F,
+    ) {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()
+            .expect("a runtime");
+        runtime.block_on(async {
+            test(Self::start(stores, numbering).await).await;
+        });
+    }
+
+    /// Starts a server.
+    pub async fn start(stores: Stores, numbering: Numbering) -> Self {
+        let clock = Arc::new(ManualClock::at(BEGIN));
+        let sys = Sys {
+            clock: Arc::clone(&clock) as _,
+            ..Sys::real()
+        };
+        let (storage, directory) = match stores {
+            Stores::Memory => (Storage::memory_with(sys), None),
+            Stores::Directory => {
+                let directory = tempfile::tempdir().expect("a temporary directory");
+                let storage = Storage::open_with(directory.path(), sys).expect("a new store opens");
+                (storage, Some(directory))
+            }
+        };
+        let admin = storage.admin();
+        admin
+            .add_account("panda", Some("Panda"))
+            .await
+            .expect("a new account");
+        let token = admin
+            .create_token("panda", TokenGrant::default())
+            .await
+            .expect("a token");
+
+        let mut options = ServeOptions::new(([127, 0, 0, 1], 0).into());
+        options.numbering = numbering;
+        let server = Server::bind(storage.clone(), options)
+            .await
+            .expect("a free port");
+        let address = server.local_addr();
+        let (stop, stopped) = oneshot::channel();
+        let running = tokio::spawn(server.run(async {
+            let _ = stopped.await;
+        }));
+        Self {
+            storage,
+            address,
+            token,
+            clock,
+            stop: Some(stop),
+            running,
+            directory,
+        }
+    }
+
+    /// Calls as Panda.
+    pub fn calls(&self) -> Calls {
+        self.calls_with(&self.token)
+    }
+
+    /// Calls with another token.
+    pub fn calls_with(&self, token: &str) -> Calls {
+        Calls::new(self.url(), token)
+    }
+
+    /// Calls as another account, which is added.
+    pub async fn calls_as(&self, name: &str) -> Calls {
+        let admin = self.admin();
+        admin.ensure_account(name, None).await.expect("an account");
+        let token = admin
+            .create_token(name, TokenGrant::default())
+            .await
+            .expect("a token");
+        self.calls_with(&token)
+    }
+
+    /// Where it listens: `http://127.0.0.1:…`, without a slash at the end.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Where it listens, as an address.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Panda's token.
+    pub fn token(&self) -> &str {
+        &self.token
+    }
+
+    /// Its operator.
+    pub fn admin(&self) -> Admin {
+        self.storage.admin()
+    }
+
+    /// Its clock.
+    pub fn clock(&self) -> &ManualClock {
+        &self.clock
+    }
+
+    /// Its data directory, if it has one.
+    pub fn directory(&self) -> Option<&Path> {
+        self.directory.as_ref().map(TempDir::path)
+    }
+
+    /// Stops it and waits until it has.
+    pub async fn stop(mut self) {
+        drop(self.stop.take());
+        (&mut self.running).await.expect("the server ends well");
+    }
+}
+
+impl Drop for TestServer {
+    fn drop(&mut self) {
+        self.running.abort();
+    }
+}
