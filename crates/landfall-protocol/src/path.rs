@@ -44,6 +44,8 @@ struct Grammar {
     rev: bool,
     /// What to say of the root instead of the pattern: some routes have their own words.
     root: Option<&'static str>,
+    /// What to say of a root that is written `/`.
+    slash: Option<&'static str>,
 }
 
 impl Grammar {
@@ -81,8 +83,9 @@ impl Grammar {
             }
             _ => return Err(refused()),
         };
-        match self.root {
-            Some(words) if form.is_root() => Err(DecodeError::new(words)),
+        match (self.root, self.slash) {
+            (Some(words), _) if form.is_root() => Err(DecodeError::new(words)),
+            (_, Some(words)) if text == "/" => Err(DecodeError::new(words)),
             _ => Ok(form),
         }
     }
@@ -151,6 +154,7 @@ const PLAIN: Grammar = Grammar {
     id: false,
     rev: false,
     root: None,
+    slash: None,
 };
 
 grammar!(
@@ -180,7 +184,12 @@ grammar!(
     /// A folder to list (Spec: `PathROrId`); the empty string is the root.
     PathROrId,
     r"(/(.|[\r\n])*)?|id:.*|(ns:[0-9]+(/(.|[\r\n])*)?)",
-    Grammar { empty: true, id: true, ..PLAIN }
+    Grammar {
+        empty: true,
+        id: true,
+        slash: Some("Specify the root folder as an empty string rather than as \"/\"."),
+        ..PLAIN
+    }
 );
 
 /// The text of a path is no legal path: the API's `malformed_path`.
@@ -391,7 +400,7 @@ mod tests {
             // text, WritePath, WritePathOrId, ReadPath, PathROrId
             ("/a", true, true, true, true),
             ("/a\r\nb", true, true, true, true),
-            ("/", true, true, false, true),
+            ("/", true, true, false, false),
             ("", false, false, false, true),
             ("a", false, false, false, false),
             ("ns:12", true, true, false, true),
@@ -445,6 +454,10 @@ mod tests {
                 "The root folder is unsupported."
             );
         }
+        assert_eq!(
+            PathROrId::parse("/").unwrap_err().to_string(),
+            "Specify the root folder as an empty string rather than as \"/\"."
+        );
     }
 
     #[test]

@@ -9,6 +9,8 @@ mod server;
 
 pub use calls::{Answer, Calls};
 pub use data::{EDGE_SIZES, pattern};
+/// The HTTP library of the calls.
+pub use reqwest;
 pub use server::{Stores, TestServer};
 
 /// Runs each test once for every kind of store, as `memory::name` and `sqlite::name`.
