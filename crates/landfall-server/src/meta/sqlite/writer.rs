@@ -1,17 +1,28 @@
-//! The one thread that writes.
+//! The one thread that writes, and how it shares a sync among those who wait.
+//!
+//! A commit costs one sync of the log whatever is in it. While the thread syncs, operations
+//! queue up; then it takes as many as are waiting into the next transaction, each in a
+//! savepoint of its own, commits once, and only then tells all of them. Nobody waits for
+//! company: a lone operation is committed at once.
 
 use super::apply::apply;
 use super::load::Rows;
 use super::values::failure;
-use crate::meta::{Job, MetaError};
-use rusqlite::{Connection, ErrorCode, TransactionBehavior};
+use crate::meta::rows::BlobPlace;
+use crate::meta::{Effect, Job, MetaError};
+use rusqlite::{Connection, ErrorCode, Savepoint, Transaction, TransactionBehavior};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc;
 use std::thread;
 use tokio::sync::oneshot;
 
-/// Operations that may wait for the thread; more have to wait for a place.
+/// Operations that may wait for the thread; more are told to come back.
 const QUEUE: usize = 1024;
+
+/// Operations in one transaction, and bytes of inline bodies: beyond that, those who came first
+/// would wait longer for their answers than the sync is worth.
+const TOGETHER: usize = 256;
+const TOGETHER_BYTES: usize = 4 * 1024 * 1024;
 
 /// How often an operation starts over when rows changed underneath it. Under the write lock
 /// that can't happen by chance: it means that a load overlooked a row.
@@ -19,8 +30,10 @@ const ATTEMPTS: u32 = 3;
 
 struct Waiting {
     job: Box<dyn Job>,
-    done: oneshot::Sender<Result<(), MetaError>>,
+    done: oneshot::Sender<Outcome>,
 }
+
+type Outcome = Result<(), MetaError>;
 
 /// Hands operations to the thread.
 #[derive(Debug)]
@@ -32,15 +45,19 @@ impl Writer {
     /// Starts the thread; it ends when the writer is dropped.
     pub(super) fn start(connection: Connection) -> Self {
         let (queue, waiting) = mpsc::sync_channel(QUEUE);
+        let store = Store {
+            connection,
+            stopped: None,
+        };
         thread::Builder::new()
             .name("landfall-meta".into())
-            .spawn(move || serve(connection, &waiting))
+            .spawn(move || serve(store, &waiting))
             .expect("the system gives a thread at start-up");
         Self { queue }
     }
 
     /// Runs the operation.
-    pub(super) async fn run(&self, job: Box<dyn Job>) -> Result<(), MetaError> {
+    pub(super) async fn run(&self, job: Box<dyn Job>) -> Outcome {
         let (done, outcome) = oneshot::channel();
         self.queue
             .try_send(Waiting { job, done })
@@ -56,59 +73,303 @@ impl Writer {
     }
 }
 
-fn serve(mut connection: Connection, waiting: &mpsc::Receiver<Waiting>) {
-    // Set after a failed write to the disk: what the kernel holds is not known any more, and a
-    // second attempt that succeeds would prove nothing. Only a restart, which reads the log
-    // from the disk, tells.
-    let mut stopped: Option<MetaError> = None;
-    for Waiting { mut job, done } in waiting {
-        let outcome = match &stopped {
-            Some(error) => Err(error.clone()),
-            None => transact(&mut connection, &mut *job),
-        };
-        if let Err(error @ MetaError::Unknown(_)) = &outcome {
-            tracing::error!(%error, "the metadata stops writing");
-            stopped = Some(MetaError::Failed(format!(
-                "writing stopped after: {error}; restart the server"
-            )));
+fn serve(mut store: Store, waiting: &mpsc::Receiver<Waiting>) {
+    while let Ok(first) = waiting.recv() {
+        let mut group = vec![first];
+        let outcomes = store.commit_together(&mut group, || waiting.try_recv().ok());
+        for (Waiting { done, .. }, outcome) in group.into_iter().zip(outcomes) {
+            // The caller may have gone; the outcome stands all the same.
+            let _ = done.send(outcome);
         }
-        // The caller may have gone; the outcome stands all the same.
-        let _ = done.send(outcome);
     }
 }
 
-fn transact(connection: &mut Connection, job: &mut dyn Job) -> Result<(), MetaError> {
-    for _ in 1..ATTEMPTS {
-        match attempt(connection, job) {
-            Err(MetaError::Changed) => {}
-            outcome => return outcome,
-        }
-    }
-    attempt(connection, job)
+struct Store {
+    connection: Connection,
+    /// Set after a failed write to the disk: what the kernel holds is not known any more, and a
+    /// second attempt that succeeds would prove nothing. Only a restart, which reads the log
+    /// from the disk, tells.
+    stopped: Option<MetaError>,
 }
 
-fn attempt(connection: &mut Connection, job: &mut dyn Job) -> Result<(), MetaError> {
-    // Dropped without commit, the transaction rolls back.
-    let transaction = connection
+/// The transaction of a group went away before its commit: nothing of it took place.
+struct RolledBack(MetaError);
+
+impl Store {
+    /// Runs the group in one transaction, taking in `more` as long as there is room, and
+    /// returns an outcome for each. They are certain, except for [`MetaError::Unknown`].
+    fn commit_together(
+        &mut self,
+        group: &mut Vec<Waiting>,
+        more: impl FnMut() -> Option<Waiting>,
+    ) -> Vec<Outcome> {
+        if let Some(error) = &self.stopped {
+            return vec![Err(error.clone())];
+        }
+        match self.transaction(group, more) {
+            Ok(outcomes) => outcomes,
+            Err(RolledBack(error)) if group.len() == 1 => vec![Err(error)],
+            // One of them broke the transaction of all (no space, for example). Alone, each
+            // gets what is its own.
+            Err(RolledBack(_)) => group.iter_mut().map(|one| self.commit_alone(one)).collect(),
+        }
+    }
+
+    fn commit_alone(&mut self, waiting: &mut Waiting) -> Outcome {
+        if let Some(error) = &self.stopped {
+            return Err(error.clone());
+        }
+        let begun = begin(&mut self.connection);
+        let mut transaction = begun.map_err(|RolledBack(error)| error)?;
+        in_savepoint(&mut transaction, &mut *waiting.job).0?;
+        if let Err(error) = transaction.commit() {
+            return Err(self.failed_commit(&error));
+        }
+        Ok(())
+    }
+
+    fn transaction(
+        &mut self,
+        group: &mut Vec<Waiting>,
+        mut more: impl FnMut() -> Option<Waiting>,
+    ) -> Result<Vec<Outcome>, RolledBack> {
+        let mut transaction = begin(&mut self.connection)?;
+        let mut outcomes = Vec::new();
+        let mut bytes = 0;
+        loop {
+            let job = &mut *group[outcomes.len()].job;
+            let (outcome, inline) = in_savepoint(&mut transaction, job);
+            // After some errors SQLite has rolled back everything, not the savepoint alone.
+            if transaction.is_autocommit() {
+                let error = outcome.err().unwrap_or(MetaError::Busy);
+                return Err(RolledBack(error));
+            }
+            outcomes.push(outcome);
+            bytes += inline;
+            if outcomes.len() == group.len() {
+                let room = group.len() < TOGETHER && bytes < TOGETHER_BYTES;
+                match if room { more() } else { None } {
+                    Some(waiting) => group.push(waiting),
+                    None => break,
+                }
+            }
+        }
+        match transaction.commit() {
+            Ok(()) => Ok(outcomes),
+            Err(error) => {
+                let error = self.failed_commit(&error);
+                // Who was refused anyway is refused; nobody else knows more than the error.
+                let certain = |outcome: Outcome| outcome.and(Err(error.clone()));
+                Ok(outcomes.into_iter().map(certain).collect())
+            }
+        }
+    }
+
+    /// What a commit that failed means for those who waited for it.
+    fn failed_commit(&mut self, error: &rusqlite::Error) -> MetaError {
+        match error.sqlite_error_code() {
+            Some(ErrorCode::DatabaseBusy) => MetaError::Busy,
+            Some(ErrorCode::DiskFull) => MetaError::NoSpace,
+            _ => {
+                tracing::error!(%error, "a commit failed; the metadata stops writing");
+                self.stopped = Some(MetaError::Failed(format!(
+                    "writing stopped after a failed commit ({error}); restart the server"
+                )));
+                MetaError::Unknown(error.to_string())
+            }
+        }
+    }
+}
+
+/// Takes the write lock, before anything is read.
+fn begin(connection: &mut Connection) -> Result<Transaction<'_>, RolledBack> {
+    connection
         .transaction_with_behavior(TransactionBehavior::Immediate)
-        .map_err(failure)?;
+        .map_err(|error| RolledBack(failure(error)))
+}
+
+/// Runs a job in a savepoint of its own; also says how many bytes of bodies it stores inline.
+fn in_savepoint(transaction: &mut Transaction<'_>, job: &mut dyn Job) -> (Outcome, usize) {
+    for attempt in 1.. {
+        // Dropped without commit, a savepoint rolls back to its beginning.
+        let outcome = transaction
+            .savepoint()
+            .map_err(failure)
+            .and_then(|savepoint| run(savepoint, job));
+        match outcome {
+            Ok(inline) => return (Ok(()), inline),
+            Err(MetaError::Changed) if attempt < ATTEMPTS => {}
+            Err(error) => return (Err(error), 0),
+        }
+    }
+    unreachable!("the last attempt returns")
+}
+
+fn run(savepoint: Savepoint<'_>, job: &mut dyn Job) -> Result<usize, MetaError> {
     let effects = catch_unwind(AssertUnwindSafe(|| {
         job.run(&mut Rows {
-            connection: &transaction,
+            connection: &savepoint,
         })
     }))
     .map_err(|_| MetaError::Failed("an operation panicked; nothing was changed".into()))??;
-    if effects.is_empty() {
-        return Ok(());
-    }
     for effect in &effects {
-        apply(&transaction, effect)?;
+        apply(&savepoint, effect)?;
     }
-    transaction
-        .commit()
-        .map_err(|error| match error.sqlite_error_code() {
-            Some(ErrorCode::DatabaseBusy) => MetaError::Busy,
-            Some(ErrorCode::DiskFull) => MetaError::NoSpace,
-            _ => MetaError::Unknown(error.to_string()),
-        })
+    savepoint.commit().map_err(failure)?;
+    Ok(effects.iter().map(inline_bytes).sum())
+}
+
+fn inline_bytes(effect: &Effect) -> usize {
+    match effect {
+        Effect::AddBlob(blob) => match &blob.place {
+            BlobPlace::Inline(bytes) => bytes.len(),
+            BlobPlace::Stored => 0,
+        },
+        _ => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Store, Waiting};
+    use crate::meta::sqlite::open;
+    use crate::meta::{Effect, Job, Loads, MetaError};
+    use rusqlite::Connection;
+    use std::path::Path;
+    use tokio::sync::oneshot;
+
+    /// Adds a setting of this name; `fate` decides what else happens.
+    struct Add(&'static str, Fate);
+
+    #[derive(PartialEq)]
+    enum Fate {
+        Good,
+        Panics,
+        Taken,
+    }
+
+    impl Job for Add {
+        fn run(&mut self, loads: &mut dyn Loads) -> Result<Vec<Effect>, MetaError> {
+            assert!(self.1 != Fate::Panics, "planned");
+            assert_eq!(
+                loads.setting(self.0)?,
+                None,
+                "what failed before left nothing behind"
+            );
+            let add = |name| Effect::AddSetting {
+                name,
+                value: String::new(),
+            };
+            let mut effects = vec![add(self.0)];
+            if self.1 == Fate::Taken {
+                effects.push(add("folding"));
+            }
+            Ok(effects)
+        }
+    }
+
+    fn waiting(name: &'static str, fate: Fate) -> Waiting {
+        Waiting {
+            job: Box::new(Add(name, fate)),
+            done: oneshot::channel().0,
+        }
+    }
+
+    fn store(file: &Path) -> Store {
+        Store {
+            connection: open::for_writing(file).unwrap(),
+            stopped: None,
+        }
+    }
+
+    fn count(connection: &Connection) -> i64 {
+        let sql = "SELECT count(*) FROM setting WHERE name LIKE 'test%'";
+        connection.query_row(sql, [], |row| row.get(0)).unwrap()
+    }
+
+    #[test]
+    fn those_who_wait_share_a_transaction_and_fail_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("metadata.sqlite");
+        let mut store = store(&file);
+        let other = open::for_reading(&file).unwrap();
+        let mut queue = vec![
+            waiting("test4", Fate::Good),
+            waiting("test3", Fate::Taken),
+            waiting("test2", Fate::Panics),
+        ];
+        let mut group = vec![waiting("test1", Fate::Good)];
+        let outcomes = store.commit_together(&mut group, || {
+            assert_eq!(
+                count(&other),
+                0,
+                "nothing can be seen before the one commit"
+            );
+            queue.pop()
+        });
+        let good: Vec<bool> = outcomes.iter().map(Result::is_ok).collect();
+        assert_eq!(good, [true, false, false, true], "{outcomes:?}");
+        assert!(matches!(outcomes[2], Err(MetaError::Changed)));
+        assert_eq!(count(&other), 2);
+    }
+
+    #[test]
+    fn who_breaks_the_transaction_of_all_fails_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut store = store(&dir.path().join("metadata.sqlite"));
+        // No room for a single page more: the large body alone needs some.
+        store
+            .connection
+            .execute_batch("PRAGMA wal_checkpoint(TRUNCATE)")
+            .unwrap();
+        let pages: i64 = store
+            .connection
+            .pragma_query_value(None, "page_count", |row| row.get(0))
+            .unwrap();
+        store
+            .connection
+            .pragma_update(None, "max_page_count", pages + 1)
+            .unwrap();
+        struct Large;
+        impl Job for Large {
+            fn run(&mut self, _: &mut dyn Loads) -> Result<Vec<Effect>, MetaError> {
+                let value = "x".repeat(1_000_000);
+                Ok(vec![Effect::AddSetting {
+                    name: "large",
+                    value,
+                }])
+            }
+        }
+        let mut queue = vec![Waiting {
+            job: Box::new(Large),
+            done: oneshot::channel().0,
+        }];
+        let mut group = vec![waiting("test1", Fate::Good)];
+        let outcomes = store.commit_together(&mut group, || queue.pop());
+        assert!(
+            matches!(outcomes[..], [Ok(()), Err(MetaError::NoSpace)]),
+            "{outcomes:?}"
+        );
+        assert_eq!(count(&store.connection), 1);
+    }
+
+    #[test]
+    fn after_a_failed_commit_nothing_is_written_any_more() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut store = store(&dir.path().join("metadata.sqlite"));
+        store.connection.commit_hook(Some(|| true)).unwrap();
+        let mut group = vec![waiting("test1", Fate::Good)];
+        let outcomes = store.commit_together(&mut group, || None);
+        assert!(
+            matches!(outcomes[..], [Err(MetaError::Unknown(_))]),
+            "{outcomes:?}"
+        );
+        let mut group = vec![waiting("test2", Fate::Good)];
+        let outcomes = store.commit_together(&mut group, || None);
+        assert!(
+            matches!(outcomes[..], [Err(MetaError::Failed(_))]),
+            "{outcomes:?}"
+        );
+        assert_eq!(count(&store.connection), 0);
+    }
 }

@@ -1,0 +1,67 @@
+#!/usr/bin/env bash
+# Installs what the tests need, then runs every check. Needs Rust and the network for the first
+# run; root or sudo only where a Debian package is missing. Safe to run again.
+set -euo pipefail
+cd "$(dirname "$0")"
+
+tools=$PWD/.tools
+deny_version=0.20.2
+requests_version=2.32.5
+
+say() { printf '\n== %s\n' "$*"; }
+
+# Debian packages: programs that the tests run, and what builds SQLite and the TLS library.
+install_packages() {
+    local missing=()
+    local entry program package
+    for entry in cc:gcc curl:curl python3:python3 unshare:util-linux mount:mount; do
+        program=${entry%%:*} package=${entry##*:}
+        command -v "$program" >/dev/null || missing+=("$package")
+    done
+    python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
+    [ ${#missing[@]} -eq 0 ] && return
+    say "installing Debian packages: ${missing[*]}"
+    local as_root=()
+    [ "$(id -u)" -eq 0 ] || as_root=(sudo)
+    "${as_root[@]}" apt-get update -q
+    DEBIAN_FRONTEND=noninteractive "${as_root[@]}" apt-get install -q -y --no-install-recommends "${missing[@]}"
+}
+
+# Python's requests, in an environment of its own.
+install_python() {
+    local python=$tools/python
+    if ! "$python/bin/python" -c "import requests; assert requests.__version__ == '$requests_version'" 2>/dev/null; then
+        say "installing requests $requests_version from PyPI into .tools/python"
+        rm -rf "$python"
+        python3 -m venv "$python"
+        "$python/bin/python" -m pip install -q "requests==$requests_version"
+    fi
+}
+
+install_deny() {
+    if [ "$("$tools/bin/cargo-deny" --version 2>/dev/null)" != "cargo-deny $deny_version" ]; then
+        say "building cargo-deny $deny_version from crates.io into .tools (once)"
+        cargo install --locked --root "$tools" --version "$deny_version" cargo-deny
+    fi
+}
+
+mkdir -p "$tools"
+install_packages
+install_python
+install_deny
+
+say "format"
+cargo fmt --all --check
+say "lints"
+cargo clippy --locked --workspace --all-targets --all-features -- -D warnings
+say "dependencies: bans, licenses, sources"
+"$tools/bin/cargo-deny" --log-level warn check bans licenses sources
+say "documentation"
+RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --all-features --quiet
+say "tests that need no outside program"
+cargo test --locked --workspace
+say "tests with outside programs: curl, Python's requests, a full disk"
+LANDFALL_TEST_PYTHON=$tools/python/bin/python \
+    cargo test --locked -p landfall-cli --features external-programs --test external
+
+say "all passed"
