@@ -1,0 +1,216 @@
+//! Writes a file's bytes to a sink, whatever the connection does.
+
+use super::events::{Event, Events, nobody};
+use super::retry::{Attempts, RetryPolicy};
+use crate::{ByteRange, CallError, Client, Content, Fault};
+use landfall_protocol::path::ReadPath;
+use landfall_protocol::types::files::{DownloadArg, DownloadError, FileMetadata};
+use landfall_protocol::{ContentHash, ContentHasher, Rev, calls};
+use std::io;
+use std::sync::Arc;
+use tokio::io::{AsyncWrite, AsyncWriteExt};
+
+/// A download to be run. After a broken connection it goes on where it stopped, as long as the
+/// file is still the same revision.
+pub struct Download {
+    client: Client,
+    path: ReadPath,
+    retry: RetryPolicy,
+    events: Arc<dyn Events>,
+}
+
+/// A file that was written to the sink, whole and verified.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Downloaded {
+    /// The file.
+    pub metadata: FileMetadata,
+    /// Bytes written.
+    pub size: u64,
+    /// Their hash, computed here.
+    pub content_hash: ContentHash,
+}
+
+/// The sink does not hold the file. It may hold a part of it.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DownloadFailure {
+    /// The service does not give the file.
+    #[error(transparent)]
+    Call(#[from] CallError<DownloadError>),
+    /// The sink does not take the bytes.
+    #[error("can't write what was downloaded: {0}; make room or choose another place")]
+    Sink(#[source] io::Error),
+    /// Somebody changed the file meanwhile.
+    #[error("the file changed while it was downloaded (rev {was} became {is}); download it again")]
+    Changed {
+        /// The revision of the first bytes.
+        was: Rev,
+        /// The revision now.
+        is: Rev,
+    },
+    /// The bytes are not the file's.
+    #[error(
+        "{size} bytes with hash {hash} came, but the file has {} bytes with hash {}; \
+         download it again",
+        wanted.0, wanted.1
+    )]
+    Integrity {
+        /// Bytes that came.
+        size: u64,
+        /// Their hash.
+        hash: ContentHash,
+        /// Size and hash by the service.
+        wanted: (u64, String),
+    },
+}
+
+impl Download {
+    /// A download of the file at this path.
+    pub fn new(client: Client, path: ReadPath) -> Self {
+        Self {
+            client,
+            path,
+            retry: RetryPolicy::default(),
+            events: nobody(),
+        }
+    }
+
+    /// How often to try again without a byte of progress.
+    #[must_use]
+    pub fn retry(mut self, policy: RetryPolicy) -> Self {
+        self.retry = policy;
+        self
+    }
+
+    /// Who is told what happens.
+    #[must_use]
+    pub fn events(mut self, events: impl Events + 'static) -> Self {
+        self.events = Arc::new(events);
+        self
+    }
+
+    /// Runs the download to its end and flushes the sink.
+    ///
+    /// # Errors
+    /// [`DownloadFailure`]. Bytes that were written before the failure stay in the sink: trust
+    /// none of them.
+    pub async fn run<W: AsyncWrite + Unpin>(
+        self,
+        sink: &mut W,
+    ) -> Result<Downloaded, DownloadFailure> {
+        let mut attempts = Attempts::new(self.retry);
+        let mut hasher = ContentHasher::new();
+        let mut first: Option<FileMetadata> = None;
+        loop {
+            let before = hasher.length();
+            let broken = match self.open(before).await {
+                Err(error) => error,
+                Ok(content) => {
+                    let metadata = &content.reply().value;
+                    let first = first.get_or_insert_with(|| metadata.clone());
+                    if first.rev != metadata.rev {
+                        return Err(DownloadFailure::Changed {
+                            was: first.rev.clone(),
+                            is: metadata.rev.clone(),
+                        });
+                    }
+                    match self.copy(content, first.size, &mut hasher, sink).await? {
+                        None => return finished(first.clone(), &hasher),
+                        Some(fault) => self.client.broke_off::<calls::Download>(fault),
+                    }
+                }
+            };
+            if hasher.length() > before {
+                attempts.reset();
+            }
+            attempts.again("downloading", broken, &*self.events).await?;
+        }
+    }
+
+    async fn open(&self, from: u64) -> Result<Content<FileMetadata>, CallError<DownloadError>> {
+        let arg = DownloadArg {
+            path: self.path.clone(),
+            rev: None,
+        };
+        // No range for the whole: a file of no bytes has none.
+        let range = (from > 0).then_some(ByteRange { from, to: None });
+        self.client.download(&arg, range).await
+    }
+
+    /// Copies what comes; `None` when the file is complete, else why it isn't.
+    async fn copy<W: AsyncWrite + Unpin>(
+        &self,
+        mut content: Content<FileMetadata>,
+        size: u64,
+        hasher: &mut ContentHasher,
+        sink: &mut W,
+    ) -> Result<Option<Fault>, DownloadFailure> {
+        let host = || self.client.endpoint().to_string();
+        // A service that ignores the range sends everything again.
+        let begins = content.begins_at();
+        let Some(mut skip) = begins.and_then(|begins| hasher.length().checked_sub(begins)) else {
+            return Ok(Some(Fault::Broken {
+                host: host(),
+                why: "the answer is another part of the file than was asked for".to_owned(),
+            }));
+        };
+        loop {
+            let mut chunk = match content.chunk().await {
+                Ok(Some(chunk)) => chunk,
+                Ok(None) if hasher.length() >= size => break,
+                Ok(None) => {
+                    return Ok(Some(Fault::Broken {
+                        host: host(),
+                        why: "the answer ended early".to_owned(),
+                    }));
+                }
+                // All is here; how the connection ends is of no interest.
+                Err(_) if hasher.length() >= size => break,
+                Err(fault) => return Ok(Some(fault)),
+            };
+            let skipped = usize::try_from(skip).map_or(chunk.len(), |skip| skip.min(chunk.len()));
+            drop(chunk.split_to(skipped));
+            skip -= skipped as u64;
+            if chunk.is_empty() {
+                continue;
+            }
+            hasher.update(&chunk);
+            sink.write_all(&chunk)
+                .await
+                .map_err(DownloadFailure::Sink)?;
+            if hasher.length() > size {
+                break;
+            }
+            self.events.event(Event::Progress {
+                done: hasher.length(),
+                total: Some(size),
+            });
+        }
+        sink.flush().await.map_err(DownloadFailure::Sink)?;
+        Ok(None)
+    }
+}
+
+fn finished(metadata: FileMetadata, hasher: &ContentHasher) -> Result<Downloaded, DownloadFailure> {
+    let (size, content_hash) = (hasher.length(), hasher.finish());
+    if size == metadata.size
+        && metadata
+            .content_hash
+            .is_none_or(|hash| hash == content_hash)
+    {
+        return Ok(Downloaded {
+            metadata,
+            size,
+            content_hash,
+        });
+    }
+    let hash = metadata.content_hash;
+    Err(DownloadFailure::Integrity {
+        size,
+        hash: content_hash,
+        wanted: (
+            metadata.size,
+            hash.map_or_else(|| "(none)".to_owned(), |hash| hash.to_string()),
+        ),
+    })
+}

@@ -1,0 +1,93 @@
+//! How an upload ends.
+
+use super::source::SourceError;
+use crate::CallError;
+use bytes::Bytes;
+use landfall_protocol::ContentHash;
+use landfall_protocol::types::files::FileMetadata;
+use landfall_protocol::types::sessions::{
+    UploadSessionAppendError, UploadSessionFinishError, UploadSessionStartError,
+};
+
+/// How an upload ended. There is no fourth way, short of the program's own end.
+#[derive(Debug)]
+#[must_use]
+pub enum Outcome {
+    /// The file is at its path, whole and verified, once.
+    Done(Box<Uploaded>),
+    /// Nothing was saved, and this is why. The one exception says so itself:
+    /// [`UploadFailure::Integrity`].
+    Refused(UploadFailure),
+    /// It can't be told whether the file was saved.
+    Unknown(OutcomeUnknown),
+}
+
+/// A file that was saved.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Uploaded {
+    /// The file as the service has it; with autorename its name may be another one.
+    pub metadata: FileMetadata,
+    /// Bytes sent, each counted once.
+    pub size: u64,
+    /// Their content hash.
+    pub content_hash: ContentHash,
+    /// The JSON of the finish as it came; `None` if its answer was lost and the file was found
+    /// at its path instead.
+    pub raw: Option<Bytes>,
+}
+
+/// Why nothing was saved.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum UploadFailure {
+    /// The content could not be read, or changed meanwhile.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// No session could be begun.
+    #[error(transparent)]
+    Start(CallError<UploadSessionStartError>),
+    /// The session does not take the bytes.
+    #[error(transparent)]
+    Append(CallError<UploadSessionAppendError>),
+    /// The session could not be finished.
+    #[error(transparent)]
+    Finish(CallError<UploadSessionFinishError>),
+    /// The session holds bytes that this upload didn't send.
+    #[error("the upload session holds {held} bytes where {sent} were sent; start the upload again")]
+    Offset {
+        /// By the service's count.
+        held: u64,
+        /// By ours.
+        sent: u64,
+    },
+    /// The service saved a file, but not these bytes.
+    #[error(
+        "the service saved {} bytes with hash {} at {path}, but {size} bytes with hash {hash} were sent; \
+         upload again, and do not trust the saved file",
+        got.0, got.1
+    )]
+    Integrity {
+        /// Where it is.
+        path: String,
+        /// Bytes sent.
+        size: u64,
+        /// Their hash.
+        hash: ContentHash,
+        /// Size and hash by the service.
+        got: (u64, String),
+    },
+}
+
+/// It can't be told whether the file was saved.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("it is unknown whether {path} was saved: {why}; look at the path before uploading again")]
+pub struct OutcomeUnknown {
+    /// Where it was to be saved.
+    pub path: String,
+    /// Why it can't be told.
+    pub why: String,
+    /// Bytes sent.
+    pub size: u64,
+    /// Their hash: a file with it is the upload.
+    pub content_hash: ContentHash,
+}

@@ -1,0 +1,172 @@
+//! How often and how soon to try again.
+
+use super::events::{Event, Events};
+use crate::CallError;
+use landfall_protocol::errors::Class;
+use std::fmt::Debug;
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::time::Duration;
+
+/// How often a failing request is repeated. Failures count in a row: whatever succeeds in
+/// between, even a single byte of a download, starts the count anew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RetryPolicy {
+    /// Failures in a row after which to give up; 1 means never to repeat. Default: 8.
+    pub failures: u32,
+    /// Longest wait before the first repetition; doubled for each further one. Default: half a
+    /// second.
+    pub first: Duration,
+    /// Longest wait by doubling. Default: 30 seconds.
+    pub most: Duration,
+}
+
+impl Default for RetryPolicy {
+    fn default() -> Self {
+        Self {
+            failures: 8,
+            first: Duration::from_millis(500),
+            most: Duration::from_secs(30),
+        }
+    }
+}
+
+/// The longest `Retry-After` that is obeyed in full. Services have been seen to ask for 300
+/// seconds; what they say is an upper bound, so trying after that is legal.
+const LONGEST_OBEYED: Duration = Duration::from_secs(300);
+
+/// The failures of one request.
+pub(super) struct Attempts {
+    policy: RetryPolicy,
+    failures: u32,
+}
+
+impl Attempts {
+    pub(super) fn new(policy: RetryPolicy) -> Self {
+        Self {
+            policy,
+            failures: 0,
+        }
+    }
+
+    /// Something succeeded.
+    pub(super) fn reset(&mut self) {
+        self.failures = 0;
+    }
+
+    /// Counts a failure; the wait before the next attempt, or `None` to give up.
+    pub(super) fn failed(&mut self, asked: Option<Duration>) -> Option<Duration> {
+        self.failures += 1;
+        if self.failures >= self.policy.failures {
+            return None;
+        }
+        let doublings = (self.failures - 1).min(30);
+        let most = self.policy.first.saturating_mul(1 << doublings);
+        let most = most.min(self.policy.most);
+        // From half of it up, so that clients which failed together don't return together.
+        let own = most.mul_f64(0.5 + 0.5 * random_fraction());
+        Some(own.max(asked.unwrap_or_default().min(LONGEST_OBEYED)))
+    }
+
+    /// After a failed call: waits if it is worth repeating, else gives the error back.
+    pub(super) async fn again<E: Debug>(
+        &mut self,
+        what: &'static str,
+        error: CallError<E>,
+        events: &dyn Events,
+    ) -> Result<(), CallError<E>> {
+        if error.class() != Class::Temporary {
+            return Err(error);
+        }
+        let Some(wait) = self.failed(error.retry_after()) else {
+            return Err(error);
+        };
+        events.event(Event::Retry {
+            what,
+            why: error.to_string(),
+            failures: self.failures,
+            wait,
+        });
+        drop(error);
+        tokio::time::sleep(wait).await;
+        Ok(())
+    }
+}
+
+/// Whether a call may be repeated although it may have been carried out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Repeatable {
+    /// Carried out twice is as good as once: lookups and listings.
+    Always,
+    /// A repetition could answer with the traces of the first: deletions and the like.
+    IfNothingHappened,
+}
+
+/// Makes a call again and again, by the policy, for as long as its errors are temporary.
+/// `what` names the call in events.
+///
+/// # Errors
+/// The last error.
+pub async fn repeat<T, E, F>(
+    policy: RetryPolicy,
+    repeatable: Repeatable,
+    what: &'static str,
+    events: &dyn Events,
+    mut call: impl FnMut() -> F,
+) -> Result<T, CallError<E>>
+where
+    E: Debug,
+    F: Future<Output = Result<T, CallError<E>>>,
+{
+    let mut attempts = Attempts::new(policy);
+    loop {
+        match call().await {
+            Ok(value) => return Ok(value),
+            Err(error)
+                if repeatable == Repeatable::IfNothingHappened && error.may_have_happened() =>
+            {
+                return Err(error);
+            }
+            Err(error) => attempts.again(what, error, events).await?,
+        }
+    }
+}
+
+/// From 0 up to 1. The standard library seeds its hash maps from the system's randomness,
+/// which is as good as jitter needs.
+fn random_fraction() -> f64 {
+    let bits = RandomState::new().build_hasher().finish();
+    (bits >> 11) as f64 / (1_u64 << 53) as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Attempts, RetryPolicy};
+    use std::time::Duration;
+
+    #[test]
+    fn waits_grow_to_a_bound_and_end() {
+        let policy = RetryPolicy {
+            failures: 5,
+            first: Duration::from_secs(1),
+            most: Duration::from_secs(3),
+        };
+        let mut attempts = Attempts::new(policy);
+        for most in [1, 2, 3, 3] {
+            let most = Duration::from_secs(most);
+            let wait = attempts.failed(None).unwrap();
+            assert!(wait >= most / 2 && wait <= most, "{wait:?} of {most:?}");
+        }
+        assert_eq!(attempts.failed(None), None);
+        attempts.reset();
+        assert!(attempts.failed(None).is_some());
+    }
+
+    #[test]
+    fn what_the_service_asks_for_is_obeyed_within_reason() {
+        let mut attempts = Attempts::new(RetryPolicy::default());
+        let asked = Duration::from_secs(20);
+        assert_eq!(attempts.failed(Some(asked)), Some(asked));
+        let day = Duration::from_secs(86_400);
+        assert_eq!(attempts.failed(Some(day)), Some(Duration::from_secs(300)));
+    }
+}
