@@ -1,0 +1,474 @@
+//! The command line: what can be typed, and the environment variables that stand in for it.
+
+use clap::builder::FalseyValueParser;
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum, ValueHint};
+use landfall_protocol::Scope;
+use landfall_protocol::types::files::WriteMode;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+const EXAMPLES: &str = "\
+Examples:
+  landfall put report.pdf /reports/            into the folder
+  tar c src | landfall put - /backup/src.tar   from standard input
+  landfall get /reports/report.pdf .
+  landfall ls -l /reports
+  landfall --remote dropbox put big.iso /      with LANDFALL_TOKEN_FILE=~/.token
+
+Without --remote everything stays in a directory on this machine.
+
+Exit codes:
+  0 done; 1 some files failed, or another error; 2 usage; 3 token; 4 source (not there, not
+  readable, not a file); 5 conflict; 6 temporary (rate limit, no connection); 7 no space;
+  8 integrity; 130 interrupted; 143 terminated
+
+Environment:
+  LANDFALL_TOKEN   the access token itself, for CI; a file is better
+  LANDFALL_HOME    the directory of the remote `local`
+  LANDFALL_CONFIG  the file with the remotes
+  RUST_LOG         what to log to standard error";
+
+/// Uploads to Dropbox, and to servers that speak its API, that finish.
+#[derive(Debug, Parser)]
+#[command(name = "landfall", version, propagate_version = true, after_help = EXAMPLES)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Where to and how to answer; for every command.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Global options")]
+pub(crate) struct Global {
+    /// Where to: `local` (a directory on this machine), `dropbox`, a name from `remote add`,
+    /// or a URL [default: what `remote use` chose, else `local`]
+    #[arg(long, env = "LANDFALL_REMOTE", global = true, value_name = "NAME|URL")]
+    pub(crate) remote: Option<String>,
+    /// File that holds the access token
+    #[arg(long, env = "LANDFALL_TOKEN_FILE", global = true, value_name = "FILE",
+        value_hint = ValueHint::FilePath)]
+    pub(crate) token_file: Option<PathBuf>,
+    /// Certificate authority to trust too (PEM)
+    #[arg(long, env = "LANDFALL_CA_CERT", global = true, value_name = "FILE",
+        value_hint = ValueHint::FilePath)]
+    pub(crate) ca_cert: Option<PathBuf>,
+    /// Send the token over plain http to another machine: anybody between can read it
+    #[arg(long, env = "LANDFALL_INSECURE_HTTP", global = true,
+        value_parser = FalseyValueParser::new())]
+    pub(crate) insecure_http: bool,
+    /// Results as JSON, one object per line (schema/events.json)
+    #[arg(long, env = "LANDFALL_JSON", global = true, value_parser = FalseyValueParser::new())]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Upload a file
+    Put(Put),
+    /// Download a file
+    Get(Get),
+    /// List a folder
+    Ls(Ls),
+    /// Say what is at a path
+    Stat(Stat),
+    /// Delete a file, or a folder with all in it
+    Rm(Rm),
+    /// Make a folder, and those above it
+    Mkdir(Mkdir),
+    /// The raw commands of an upload session, each made once
+    #[command(subcommand)]
+    Session(Session),
+    /// Serve a directory to clients of the Dropbox API
+    Serve(Serve),
+    /// Manage the data directory of a server
+    Admin(Admin),
+    /// Manage the places that commands go to
+    #[command(subcommand)]
+    Remote(RemoteCommand),
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  landfall put a.txt /docs/                     as /docs/a.txt
+  landfall put a.txt /docs/b.txt --if-exists overwrite
+  pg_dump db | landfall put - /db.sql
+
+`fail`, the default, is no error if the very same bytes are there already.")]
+pub(crate) struct Put {
+    /// File to upload; `-` for standard input
+    #[arg(value_hint = ValueHint::FilePath)]
+    pub(crate) src: PathBuf,
+    /// Where to; a final `/` or an existing folder means into it
+    pub(crate) dest: String,
+    /// What to do about a file that is there
+    #[arg(long, env = "LANDFALL_IF_EXISTS", value_enum, default_value_t = IfExists::Fail)]
+    pub(crate) if_exists: IfExists,
+    /// Overwrite only this revision; --if-exists doesn't count then
+    #[arg(long, env = "LANDFALL_IF_REV", value_name = "REV")]
+    pub(crate) if_rev: Option<landfall_protocol::Rev>,
+    /// Raise no notification in the user's clients
+    #[arg(long, env = "LANDFALL_MUTE", value_parser = FalseyValueParser::new())]
+    pub(crate) mute: bool,
+}
+
+/// What `put` does about a file that is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum IfExists {
+    /// Fail, unless its bytes are the same
+    Fail,
+    /// Replace it; the service keeps the old revision
+    Overwrite,
+    /// Upload under another name, and print it
+    Rename,
+    /// Leave it as it is
+    Skip,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  landfall get /docs/a.txt .
+  landfall get /backup/src.tar - | tar t")]
+pub(crate) struct Get {
+    /// File to download
+    pub(crate) path: String,
+    /// Where to; a folder means into it, `-` is standard output
+    #[arg(value_hint = ValueHint::AnyPath)]
+    pub(crate) dest: PathBuf,
+    /// Replace DEST if it exists
+    #[arg(short, long, env = "LANDFALL_FORCE", value_parser = FalseyValueParser::new())]
+    pub(crate) force: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  landfall ls
+  landfall ls -rl /docs")]
+pub(crate) struct Ls {
+    /// Folder to list, or a file
+    #[arg(default_value = "/")]
+    pub(crate) path: String,
+    /// With everything below
+    #[arg(short, long, env = "LANDFALL_LS_RECURSIVE", value_parser = FalseyValueParser::new())]
+    pub(crate) recursive: bool,
+    /// With size and time
+    #[arg(short, long, env = "LANDFALL_LS_LONG", value_parser = FalseyValueParser::new())]
+    pub(crate) long: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  landfall stat /docs/a.txt")]
+pub(crate) struct Stat {
+    /// File or folder
+    pub(crate) path: String,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  landfall rm /docs/a.txt
+  landfall rm -r /docs")]
+pub(crate) struct Rm {
+    /// File or folder
+    pub(crate) path: String,
+    /// Delete a folder with all in it
+    #[arg(short, long, env = "LANDFALL_RM_RECURSIVE", value_parser = FalseyValueParser::new())]
+    pub(crate) recursive: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  landfall mkdir /docs/2026")]
+pub(crate) struct Mkdir {
+    /// Folder to make
+    pub(crate) path: String,
+}
+
+/// Bytes for a request.
+#[derive(Debug, Args)]
+pub(crate) struct Data {
+    /// File with the bytes, at most 150 MiB; `-` for standard input
+    #[arg(long, env = "LANDFALL_SESSION_DATA", value_name = "FILE",
+        value_hint = ValueHint::FilePath)]
+    pub(crate) data: Option<PathBuf>,
+}
+
+/// A session and how far it is.
+#[derive(Debug, Args)]
+pub(crate) struct Cursor {
+    /// Session id from `session start`
+    #[arg(long, env = "LANDFALL_SESSION", value_name = "ID")]
+    pub(crate) session: String,
+    /// Bytes uploaded so far
+    #[arg(long, env = "LANDFALL_OFFSET", value_name = "N")]
+    pub(crate) offset: u64,
+}
+
+#[derive(Debug, Subcommand)]
+#[command(after_help = "\
+Example:
+  id=$(landfall session start)
+  landfall session append --session $id --offset 0 --data part1
+  landfall session finish --session $id --offset $(stat -c %s part1) --path /whole")]
+pub(crate) enum Session {
+    /// Begin a session and print its id
+    Start {
+        #[command(flatten)]
+        data: Data,
+        /// No more bytes will come
+        #[arg(long, env = "LANDFALL_CLOSE", value_parser = FalseyValueParser::new())]
+        close: bool,
+    },
+    /// Add bytes to a session
+    Append {
+        #[command(flatten)]
+        cursor: Cursor,
+        #[command(flatten)]
+        data: Data,
+        /// No more bytes will come
+        #[arg(long, env = "LANDFALL_CLOSE", value_parser = FalseyValueParser::new())]
+        close: bool,
+    },
+    /// Save a session's bytes at a path and print the API's answer
+    Finish(Finish),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Finish {
+    #[command(flatten)]
+    pub(crate) cursor: Cursor,
+    /// Where to
+    #[arg(long, env = "LANDFALL_PATH")]
+    pub(crate) path: String,
+    /// `add`, `overwrite`, or `update:REV`
+    #[arg(long, env = "LANDFALL_MODE", default_value = "add", value_parser = mode)]
+    pub(crate) mode: WriteMode,
+    /// On a conflict, save under another name
+    #[arg(long, env = "LANDFALL_AUTORENAME", value_parser = FalseyValueParser::new())]
+    pub(crate) autorename: bool,
+    /// Raise no notification in the user's clients
+    #[arg(long, env = "LANDFALL_MUTE", value_parser = FalseyValueParser::new())]
+    pub(crate) mute: bool,
+    #[command(flatten)]
+    pub(crate) data: Data,
+}
+
+#[derive(Debug, Args)]
+#[command(group = ArgGroup::new("what").required(true).multiple(true).args(["data", "ephemeral"]), after_help = "\
+Examples:
+  landfall serve --data /srv/landfall
+  landfall serve --ephemeral --listen 127.0.0.1:0
+
+The first line on standard output says where it listens. With --ephemeral the token comes from
+LANDFALL_TOKEN, or is the second line.")]
+pub(crate) struct Serve {
+    /// Directory with the data; it is made if it is missing
+    #[arg(long, env = "LANDFALL_DATA", value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) data: Option<PathBuf>,
+    /// Keep everything in memory, for one account named `ephemeral`
+    #[arg(long, env = "LANDFALL_EPHEMERAL", value_parser = FalseyValueParser::new())]
+    pub(crate) ephemeral: bool,
+    /// Address and port; port 0 takes any that is free
+    #[arg(
+        long,
+        env = "LANDFALL_LISTEN",
+        value_name = "ADDR:PORT",
+        default_value = "127.0.0.1:8765"
+    )]
+    pub(crate) listen: SocketAddr,
+    /// Serve other machines without encryption: anybody between can read tokens and files
+    #[arg(long, env = "LANDFALL_INSECURE_LISTEN", value_parser = FalseyValueParser::new())]
+    pub(crate) insecure_listen: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Admin {
+    /// Directory with the server's data; the server may be running
+    #[arg(long, env = "LANDFALL_DATA", value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) data: PathBuf,
+    #[command(subcommand)]
+    pub(crate) command: AdminCommand,
+}
+
+#[derive(Debug, Subcommand)]
+#[command(after_help = "\
+Examples:
+  landfall admin --data /srv/landfall account add panda --display-name 'Panda'
+  landfall admin --data /srv/landfall token create --account panda --expires 7d")]
+pub(crate) enum AdminCommand {
+    /// Accounts
+    #[command(subcommand)]
+    Account(AccountCommand),
+    /// Access tokens
+    #[command(subcommand)]
+    Token(TokenCommand),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum AccountCommand {
+    /// Make an account and print its id
+    Add {
+        /// Short name, for other admin commands
+        name: String,
+        /// The person's name, as conflicted copies carry it
+        #[arg(long, env = "LANDFALL_DISPLAY_NAME", value_name = "TEXT")]
+        display_name: Option<String>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum TokenCommand {
+    /// Make an access token and print it; it is not shown again
+    Create {
+        /// Whose token
+        #[arg(long, env = "LANDFALL_ACCOUNT", value_name = "NAME")]
+        account: String,
+        /// What it allows, such as files.content.write; may be repeated [default: everything]
+        #[arg(long, env = "LANDFALL_SCOPE", value_delimiter = ',', value_parser = scope)]
+        scope: Vec<Scope>,
+        /// For how long, such as 30s, 15m, 4h, 7d [default: for ever]
+        #[arg(long, env = "LANDFALL_EXPIRES", value_name = "DURATION", value_parser = duration)]
+        expires: Option<Duration>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+#[command(after_help = "\
+Examples:
+  landfall remote add office https://files.example.org --token-file ~/.office-token
+  landfall remote use office")]
+pub(crate) enum RemoteCommand {
+    /// Remember a server under a name; needs --token-file
+    Add {
+        /// Name for --remote
+        name: String,
+        /// Address, such as https://files.example.org
+        #[arg(value_hint = ValueHint::Url)]
+        url: String,
+    },
+    /// List the remotes; `*` marks the one in use
+    List,
+    /// Choose the remote that commands go to
+    Use {
+        /// Its name
+        name: String,
+    },
+}
+
+fn mode(text: &str) -> Result<WriteMode, String> {
+    match text.split_once(':') {
+        None if text == "add" => Ok(WriteMode::Add),
+        None if text == "overwrite" => Ok(WriteMode::Overwrite),
+        Some(("update", rev)) => {
+            let rev = rev.parse().map_err(|error| format!("the rev {error}"))?;
+            Ok(WriteMode::Update(rev))
+        }
+        _ => Err("must be add, overwrite or update:REV".to_owned()),
+    }
+}
+
+fn scope(text: &str) -> Result<Scope, String> {
+    Scope::by_name(text).ok_or_else(|| {
+        let names: Vec<_> = Scope::ALL.iter().map(|scope| scope.name()).collect();
+        format!("must be one of {}", names.join(", "))
+    })
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let wrong = || "must be a number and s, m, h or d, such as 30s or 7d".to_owned();
+    let unit = match text.chars().last() {
+        Some('s') => 1,
+        Some('m') => 60,
+        Some('h') => 3600,
+        Some('d') => 86_400,
+        _ => return Err(wrong()),
+    };
+    let digits = &text[..text.len() - 1];
+    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(wrong());
+    }
+    let count: u64 = digits.parse().map_err(|_| wrong())?;
+    let seconds = count.checked_mul(unit).filter(|&seconds| seconds > 0);
+    seconds.map(Duration::from_secs).ok_or_else(wrong)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Cli, duration, mode, scope};
+    use clap::{Command, CommandFactory, Parser};
+    use landfall_protocol::types::files::WriteMode;
+    use std::time::Duration;
+
+    #[test]
+    fn the_definition_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_flag_has_an_environment_twin_and_no_flag_takes_a_secret() {
+        fn look(command: &Command) {
+            for arg in command.get_arguments().filter(|arg| !arg.is_positional()) {
+                let name = arg.get_id().as_str();
+                if matches!(name, "help" | "version") {
+                    continue;
+                }
+                let env = arg.get_env().and_then(|env| env.to_str());
+                assert!(
+                    env.is_some_and(|env| env.starts_with("LANDFALL_")),
+                    "{} --{name}",
+                    command.get_name()
+                );
+                assert_ne!(env, Some("LANDFALL_TOKEN"), "a token must not be in a flag");
+            }
+            command.get_subcommands().for_each(look);
+        }
+        let mut command = Cli::command();
+        command.build();
+        look(&command);
+    }
+
+    #[test]
+    fn durations_are_a_number_and_a_unit() {
+        assert_eq!(duration("30s"), Ok(Duration::from_secs(30)));
+        assert_eq!(duration("15m"), Ok(Duration::from_secs(900)));
+        assert_eq!(duration("4h"), Ok(Duration::from_secs(14_400)));
+        assert_eq!(duration("7d"), Ok(Duration::from_secs(604_800)));
+        for text in [
+            "",
+            "s",
+            "7",
+            "7w",
+            "-1s",
+            "+1s",
+            "1.5h",
+            "0s",
+            "99999999999999999d",
+            "1ä",
+        ] {
+            assert!(duration(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn modes_and_scopes_are_read_by_their_names() {
+        assert_eq!(mode("add"), Ok(WriteMode::Add));
+        assert!(matches!(
+            mode("update:0123456789"),
+            Ok(WriteMode::Update(_))
+        ));
+        for text in ["", "update", "update:", "update:XYZ", "Add", "overwrite:1"] {
+            assert!(mode(text).is_err(), "{text}");
+        }
+        assert!(scope("files.content.write").is_ok() && scope("files").is_err());
+    }
+
+    #[test]
+    fn what_is_served_must_be_said() {
+        assert!(Cli::try_parse_from(["landfall", "serve"]).is_err());
+        assert!(Cli::try_parse_from(["landfall", "serve", "--ephemeral"]).is_ok());
+    }
+}

@@ -1,0 +1,79 @@
+//! The commands, one file each.
+
+pub(crate) mod admin;
+pub(crate) mod get;
+pub(crate) mod ls;
+pub(crate) mod mkdir;
+pub(crate) mod put;
+pub(crate) mod remote;
+pub(crate) mod rm;
+pub(crate) mod serve;
+pub(crate) mod session;
+pub(crate) mod stat;
+
+use crate::cli::{Cli, Command};
+use crate::exit::Result;
+use crate::output::Output;
+use crate::paths::RemotePath;
+use crate::progress::Progress;
+use crate::remote::{Remote, RemoteConfig};
+use landfall::transfer::{Repeatable, RetryPolicy, repeat};
+use landfall::{CallError, Client};
+use landfall_protocol::types::files::{GetMetadataArg, GetMetadataError, LookupError, Metadata};
+
+/// Runs a command that is not `serve`.
+pub(crate) async fn run(cli: &Cli) -> Result<()> {
+    let out = Output::new(cli.global.json);
+    match &cli.command {
+        Command::Serve(args) => return Box::pin(serve::run(args)).await,
+        Command::Admin(args) => return admin::run(args).await,
+        Command::Remote(command) => return remote::run(command, &cli.global),
+        _ => {}
+    }
+    let remote = Box::pin(Remote::open(&cli.global, &RemoteConfig::load()?)).await?;
+    let client = remote.client();
+    let result = match &cli.command {
+        Command::Put(args) => Box::pin(put::run(args, client, out)).await,
+        Command::Get(args) => Box::pin(get::run(args, client, out)).await,
+        Command::Ls(args) => ls::run(args, client, out).await,
+        Command::Stat(args) => stat::run(args, client, out).await,
+        Command::Rm(args) => rm::run(args, client, out).await,
+        Command::Mkdir(args) => mkdir::run(args, client, out).await,
+        Command::Session(command) => Box::pin(session::run(command, client)).await,
+        Command::Serve(_) | Command::Admin(_) | Command::Remote(_) => Ok(()),
+    };
+    remote.close().await;
+    result
+}
+
+/// What is at a path; the root is nothing that could be asked for.
+async fn metadata(
+    client: &Client,
+    path: &RemotePath,
+) -> Result<std::result::Result<Metadata, CallError<GetMetadataError>>> {
+    let arg = GetMetadataArg {
+        path: path.to_read()?,
+        include_media_info: false,
+        include_deleted: false,
+        include_has_explicit_shared_members: false,
+        include_property_groups: None,
+    };
+    let events = Progress::new(path.shown());
+    let what = "looking at the path";
+    let found = repeat(
+        RetryPolicy::default(),
+        Repeatable::Always,
+        what,
+        &events,
+        || client.get_metadata(&arg),
+    );
+    Ok(found.await.map(|reply| reply.value))
+}
+
+/// Whether the error says that nothing is there.
+fn is_not_found(error: &CallError<GetMetadataError>) -> bool {
+    matches!(
+        error.route_error(),
+        Some(GetMetadataError::Path(LookupError::NotFound))
+    )
+}

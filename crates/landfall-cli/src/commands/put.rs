@@ -1,0 +1,274 @@
+//! `put`: uploads a file.
+
+use super::{is_not_found, metadata};
+use crate::cli::{IfExists, Put};
+use crate::exit::{Context, Exit, Fail, Result, ToExit};
+use crate::output::{Output, event, file_fields, metadata_fields, path_of};
+use crate::paths::{RemotePath, means_into};
+use crate::progress::Progress;
+use landfall::Client;
+use landfall::transfer::{Outcome, Source, Upload, hash_file};
+use landfall_protocol::Rev;
+use landfall_protocol::types::files::{CommitInfo, FileMetadata, Metadata, WriteMode};
+use serde_json::{Map, Value};
+use std::path::Path;
+
+/// What became of the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Status {
+    Uploaded,
+    AlreadyThere,
+    Skipped,
+}
+
+impl Status {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Uploaded => "uploaded",
+            Self::AlreadyThere => "already_there",
+            Self::Skipped => "skipped",
+        }
+    }
+}
+
+pub(crate) async fn run(args: &Put, client: &Client, out: Output) -> Result<()> {
+    let src = args.src.display().to_string();
+    let what = || format!("can't put {src} at {}", args.dest);
+    let from_stdin = args.src.as_os_str() == "-";
+    let source = if from_stdin {
+        Source::stream("standard input", tokio::io::stdin())
+    } else {
+        Source::open(&args.src).when(what)?
+    };
+    let name = if from_stdin {
+        None
+    } else {
+        Some(name_of(&args.src)?)
+    };
+    let (path, found) = target(client, args, name.as_deref()).await?;
+
+    if let Some(found) = &found {
+        match answer_without_sending(args, &source, found).await? {
+            Some(status) => return tell(out, status, path_of(found), metadata_fields(found)),
+            None if matches!(found, Metadata::Folder(_)) && args.if_exists != IfExists::Rename => {
+                let why = "a folder is there; choose another name";
+                return Err(Fail::new(Exit::Conflict, what(), why));
+            }
+            None => {}
+        }
+    }
+
+    let mut commit = CommitInfo::new(path.to_write()?);
+    commit.mode = match (&args.if_rev, args.if_exists) {
+        (Some(rev), _) => WriteMode::Update(rev.clone()),
+        (None, IfExists::Overwrite) => WriteMode::Overwrite,
+        (None, IfExists::Fail | IfExists::Rename | IfExists::Skip) => WriteMode::Add,
+    };
+    commit.autorename = args.if_rev.is_none() && args.if_exists == IfExists::Rename;
+    commit.client_modified = source.modified();
+    commit.mute = args.mute;
+
+    let progress = Progress::new(path.shown());
+    let upload = Upload::new(client.clone(), source, commit).events(progress.clone());
+    let outcome = upload.run().await;
+    progress.clear();
+    match outcome {
+        Outcome::Done(done) => {
+            let file = done.metadata;
+            let status = if found.as_ref().and_then(rev_of) == Some(&file.rev) {
+                Status::AlreadyThere
+            } else {
+                Status::Uploaded
+            };
+            tell_file(out, status, &file)
+        }
+        // Somebody else was quicker, which is what `skip` is for.
+        Outcome::Refused(failure)
+            if args.if_exists == IfExists::Skip
+                && args.if_rev.is_none()
+                && failure.exit() == Exit::Conflict =>
+        {
+            match metadata(client, &path).await?.when(what)? {
+                Metadata::File(file) => tell_file(out, Status::Skipped, &file),
+                other => tell(
+                    out,
+                    Status::Skipped,
+                    path_of(&other),
+                    metadata_fields(&other),
+                ),
+            }
+        }
+        Outcome::Refused(failure) => {
+            let advice = advice(args, failure.exit());
+            Err(Fail::new(
+                failure.exit(),
+                what(),
+                format_args!("{failure}{advice}"),
+            ))
+        }
+        Outcome::Unknown(unknown) => Err(Fail::new(unknown.exit(), what(), unknown)),
+    }
+}
+
+/// The file's name, for the folder that it goes into.
+fn name_of(src: &Path) -> Result<String> {
+    let what = || format!("can't put {}", src.display());
+    let Some(name) = src.file_name() else {
+        return Err(Fail::new(
+            Exit::Source,
+            what(),
+            "it has no name; name a file",
+        ));
+    };
+    match name.to_str() {
+        Some(name) => Ok(name.to_owned()),
+        None => {
+            let why = "its name is not UTF-8, which the service needs; rename it";
+            Err(Fail::new(Exit::Source, what(), why))
+        }
+    }
+}
+
+/// The path to save at, and what is there now.
+async fn target(
+    client: &Client,
+    args: &Put,
+    name: Option<&str>,
+) -> Result<(RemotePath, Option<Metadata>)> {
+    let what = || format!("can't put {} at {}", args.src.display(), args.dest);
+    let dest = RemotePath::new(&args.dest);
+    let needs_name = || {
+        let why = "standard input has no name; give DEST one, such as /docs/a.txt";
+        Fail::new(Exit::Usage, what(), why)
+    };
+    if !means_into(&args.dest) && !dest.is_root() {
+        let found = look(client, &dest, what).await?;
+        if !matches!(found, Some(Metadata::Folder(_))) {
+            return Ok((dest, found));
+        }
+    }
+    let path = dest.child(name.ok_or_else(needs_name)?);
+    let found = look(client, &path, what).await?;
+    Ok((path, found))
+}
+
+async fn look(
+    client: &Client,
+    path: &RemotePath,
+    what: impl FnOnce() -> String,
+) -> Result<Option<Metadata>> {
+    match metadata(client, path).await? {
+        Ok(Metadata::Deleted(_)) => Ok(None),
+        Ok(found) => Ok(Some(found)),
+        Err(error) if is_not_found(&error) => Ok(None),
+        Err(error) => Err(error).when(what),
+    }
+}
+
+/// What there is to say before a byte is sent, given what is at the target.
+async fn answer_without_sending(
+    args: &Put,
+    source: &Source,
+    found: &Metadata,
+) -> Result<Option<Status>> {
+    if args.if_rev.is_some() {
+        return Ok(None);
+    }
+    match args.if_exists {
+        IfExists::Skip => Ok(Some(Status::Skipped)),
+        IfExists::Overwrite | IfExists::Rename => Ok(None),
+        IfExists::Fail => {
+            // Of a stream only its end tells; the service compares then.
+            let (Metadata::File(file), Some(size)) = (found, source.size()) else {
+                return Ok(None);
+            };
+            if size == file.size && same_bytes(args, file).await? {
+                return Ok(Some(Status::AlreadyThere));
+            }
+            Err(Fail::new(
+                Exit::Conflict,
+                format_args!("can't put {} at {}", args.src.display(), path_of(found)),
+                format_args!(
+                    "a file with other bytes is there{}",
+                    advice(args, Exit::Conflict)
+                ),
+            ))
+        }
+    }
+}
+
+async fn same_bytes(args: &Put, file: &FileMetadata) -> Result<bool> {
+    let path = args.src.clone();
+    let what = || format!("can't put {}", args.src.display());
+    let hashing = tokio::task::spawn_blocking(move || hash_file(&path));
+    let hashed = hashing.await;
+    let (_, hash) = hashed
+        .map_err(|_| {
+            Fail::new(
+                Exit::Other,
+                what(),
+                "its hash could not be computed; try again",
+            )
+        })?
+        .when(what)?;
+    Ok(file.content_hash == Some(hash))
+}
+
+fn rev_of(found: &Metadata) -> Option<&Rev> {
+    match found {
+        Metadata::File(file) => Some(&file.rev),
+        Metadata::Folder(_) | Metadata::Deleted(_) => None,
+    }
+}
+
+fn advice(args: &Put, exit: Exit) -> &'static str {
+    match exit {
+        Exit::Conflict if args.if_rev.is_some() => "; look at it, then give its rev now",
+        Exit::Conflict => "; use --if-exists overwrite, rename or skip, or another path",
+        Exit::Space => "; delete something or get more space",
+        _ => "",
+    }
+}
+
+fn tell_file(out: Output, status: Status, file: &FileMetadata) -> Result<()> {
+    let path = file.path_display.as_deref().unwrap_or(&file.name);
+    tell(out, status, path, file_fields(file))
+}
+
+fn tell(out: Output, status: Status, path: &str, described: Map<String, Value>) -> Result<()> {
+    let text = match status {
+        Status::Uploaded => path.to_owned(),
+        Status::AlreadyThere => format!("{path} (already there)"),
+        Status::Skipped => format!("{path} (skipped: it exists)"),
+    };
+    out.result(text, || put_event(status, described))
+}
+
+fn put_event(status: Status, described: Map<String, Value>) -> Value {
+    let mut fields = Map::new();
+    fields.insert("status".to_owned(), status.name().into());
+    fields.extend(described);
+    event("put", fields)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Status, name_of, put_event};
+    use crate::output::tests::{check, file, folder};
+    use crate::output::{file_fields, folder_fields};
+    use std::path::Path;
+
+    #[test]
+    fn events_are_as_the_schema_says() {
+        for status in [Status::Uploaded, Status::AlreadyThere, Status::Skipped] {
+            check(&put_event(status, file_fields(&file())));
+        }
+        check(&put_event(Status::Skipped, folder_fields(&folder())));
+    }
+
+    #[test]
+    fn a_file_goes_by_its_last_name() {
+        assert_eq!(name_of(Path::new("a/b.txt")).unwrap(), "b.txt");
+        assert!(name_of(Path::new("..")).is_err());
+    }
+}

@@ -1,0 +1,62 @@
+//! `serve`: a server for clients of the Dropbox API.
+
+use crate::cli::Serve;
+use crate::exit::{Exit, Fail, Result};
+use crate::remote::TOKEN;
+use crate::{output, run};
+use landfall_server::{ServeOptions, Server, Storage, TokenGrant};
+
+/// The account of a server that keeps everything in memory.
+const EPHEMERAL: &str = "ephemeral";
+
+pub(crate) async fn run(args: &Serve) -> Result<()> {
+    let what = format!("can't serve on {}", args.listen);
+    let failed = |error: &dyn std::error::Error| Fail::new(Exit::Other, &what, error);
+    let (storage, token) = match (&args.data, args.ephemeral) {
+        (_, true) => {
+            let (storage, token) = ephemeral().await?;
+            (storage, token)
+        }
+        (Some(data), false) => (Storage::open(data).map_err(|error| failed(&error))?, None),
+        (None, false) => {
+            let why = "nothing to serve; give --data DIR or --ephemeral";
+            return Err(Fail::new(Exit::Usage, &what, why));
+        }
+    };
+    let mut options = ServeOptions::new(args.listen);
+    options.insecure_listen = args.insecure_listen;
+    let server = Server::bind(storage, options)
+        .await
+        .map_err(|error| failed(&error))?;
+    // Before the address is told: whoever reads it may send a signal at once.
+    let stop = run::signal();
+    output::line(&format!("listening on http://{}", server.local_addr()))?;
+    if let Some(token) = token {
+        output::line(&token)?;
+    }
+    let stop = async {
+        stop.await;
+    };
+    server.run(stop).await.map_err(|error| failed(&error))
+}
+
+/// A storage in memory with one account; the token to be told, unless it was given.
+async fn ephemeral() -> Result<(Storage, Option<String>)> {
+    let failed = |error: landfall_server::AdminError| {
+        Fail::new(
+            Exit::Other,
+            "can't set up the account of --ephemeral",
+            error,
+        )
+    };
+    let given = std::env::var(TOKEN).ok().filter(|token| !token.is_empty());
+    let storage = Storage::memory();
+    let admin = storage.admin();
+    admin.add_account(EPHEMERAL, None).await.map_err(failed)?;
+    let grant = TokenGrant {
+        token: given.clone(),
+        ..TokenGrant::default()
+    };
+    let token = admin.create_token(EPHEMERAL, grant).await.map_err(failed)?;
+    Ok((storage, given.is_none().then_some(token)))
+}

@@ -1,0 +1,230 @@
+//! Everything that is written to stdout and stderr, for people or as JSON lines.
+
+use crate::exit::{Context, Exit, Fail, Result};
+use landfall_protocol::Timestamp;
+use landfall_protocol::types::files::{FileMetadata, FolderMetadata, Metadata};
+use serde_json::{Map, Value, json};
+use std::fmt::Display;
+use std::io::{self, ErrorKind, IsTerminal, Write};
+
+/// The version of the JSON lines; `schema/events.json` describes it.
+const SCHEMA: u64 = 1;
+
+/// Where results go.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Output {
+    json: bool,
+}
+
+impl Output {
+    pub(crate) fn new(json: bool) -> Self {
+        Self { json }
+    }
+
+    pub(crate) fn is_json(self) -> bool {
+        self.json
+    }
+
+    /// One result: a line of text, or an event.
+    pub(crate) fn result(self, text: impl Display, event: impl FnOnce() -> Value) -> Result<()> {
+        if self.json {
+            line(&event().to_string())
+        } else {
+            line(&shown(&text.to_string()))
+        }
+    }
+}
+
+/// A text as a terminal may see it: names in a Dropbox can hold anything, escape sequences
+/// included. Pipes get the names as they are.
+fn shown(text: &str) -> String {
+    if io::stdout().is_terminal() {
+        text.replace(|c: char| c.is_control() && c != '\n', "?")
+    } else {
+        text.to_owned()
+    }
+}
+
+/// Writes a line to stdout at once.
+pub(crate) fn line(text: &str) -> Result<()> {
+    bytes(format!("{text}\n").as_bytes())
+}
+
+/// Writes bytes to stdout at once. A reader that went away ends the run quietly: `| head` is
+/// no error.
+pub(crate) fn bytes(bytes: &[u8]) -> Result<()> {
+    let mut out = io::stdout().lock();
+    let written = out.write_all(bytes).and_then(|()| out.flush());
+    match written {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Err(Fail::silent(Exit::Ok)),
+        written => written.when(|| "can't write to standard output"),
+    }
+}
+
+/// Writes JSON from the API to stdout as it came. Only on a terminal a line break follows.
+pub(crate) fn raw(json: &[u8]) -> Result<()> {
+    bytes(json)?;
+    if io::stdout().is_terminal() {
+        bytes(b"\n")?;
+    }
+    Ok(())
+}
+
+/// Writes a line to stderr, for people. If nobody reads it, nothing is lost.
+pub(crate) fn note(text: impl Display) {
+    drop(writeln!(io::stderr(), "landfall: {text}"));
+}
+
+/// An event of this type, with its fields.
+pub(crate) fn event(kind: &str, fields: Map<String, Value>) -> Value {
+    let mut object = Map::new();
+    object.insert("type".to_owned(), kind.into());
+    object.insert("schema".to_owned(), SCHEMA.into());
+    object.extend(fields);
+    Value::Object(object)
+}
+
+/// The fields by which events describe a file.
+pub(crate) fn file_fields(file: &FileMetadata) -> Map<String, Value> {
+    let mut fields = fields(json!({
+        "kind": "file",
+        "path": file.path_display,
+        "name": file.name,
+        "id": file.id.as_str(),
+        "size": file.size,
+        "rev": file.rev.as_str(),
+        "client_modified": file.client_modified.to_string(),
+        "server_modified": file.server_modified.to_string(),
+    }));
+    if let Some(hash) = file.content_hash {
+        fields.insert("content_hash".to_owned(), hash.to_string().into());
+    }
+    fields
+}
+
+/// The fields by which events describe a folder.
+pub(crate) fn folder_fields(folder: &FolderMetadata) -> Map<String, Value> {
+    fields(json!({
+        "kind": "folder",
+        "path": folder.path_display,
+        "name": folder.name,
+        "id": folder.id.as_str(),
+    }))
+}
+
+/// The fields by which events describe whatever is at a path.
+pub(crate) fn metadata_fields(metadata: &Metadata) -> Map<String, Value> {
+    match metadata {
+        Metadata::File(file) => file_fields(file),
+        Metadata::Folder(folder) => folder_fields(folder),
+        Metadata::Deleted(deleted) => fields(json!({
+            "kind": "deleted",
+            "path": deleted.path_display,
+            "name": deleted.name,
+        })),
+    }
+}
+
+/// The fields in a JSON object.
+pub(crate) fn fields(object: Value) -> Map<String, Value> {
+    match object {
+        Value::Object(fields) => fields,
+        _ => Map::new(),
+    }
+}
+
+/// The path of a metadata as shown, or its name where the service gives no path.
+pub(crate) fn path_of(metadata: &Metadata) -> &str {
+    metadata.path_display().unwrap_or(metadata.name())
+}
+
+/// A time as listings show it.
+pub(crate) fn time(time: Timestamp) -> String {
+    time.to_string()
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::{event, file_fields, folder_fields};
+    use landfall_protocol::types::files::{FileMetadata, FolderMetadata};
+    use landfall_protocol::{Strictness, json};
+    use serde_json::Value;
+
+    /// A file as a service describes it.
+    pub(crate) fn file() -> FileMetadata {
+        let text = br#"{"name": "a.txt", "path_lower": "/a.txt", "path_display": "/a.txt",
+            "id": "id:x", "client_modified": "2026-01-02T03:04:05Z",
+            "server_modified": "2026-01-02T03:04:06Z", "rev": "123456789", "size": 6,
+            "content_hash": "ecb65bb98f9d905b70458986c39fcbad7715e5f2fcc3b1f07767d7c83e2438cc"}"#;
+        json::read(text, Strictness::Lenient).unwrap()
+    }
+
+    /// A folder as a service describes it.
+    pub(crate) fn folder() -> FolderMetadata {
+        let text = br#"{"name": "f", "path_lower": "/f", "path_display": "/f", "id": "id:y"}"#;
+        json::read(text, Strictness::Lenient).unwrap()
+    }
+
+    /// Holds an event against the schema file: its type is described, no required field is
+    /// missing, no field is undescribed, and each is of its type.
+    #[track_caller]
+    pub(crate) fn check(event: &Value) {
+        let schema: Value = serde_json::from_str(include_str!("../schema/events.json")).unwrap();
+        let kind = event["type"].as_str().unwrap();
+        let rule = &schema["$defs"][kind];
+        assert!(rule.is_object(), "no description of {kind}");
+        assert!(
+            schema["oneOf"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .any(|one| one["$ref"] == format!("#/$defs/{kind}")),
+            "{kind} is not among the events"
+        );
+        for name in rule["required"].as_array().unwrap() {
+            let name = name.as_str().unwrap();
+            assert!(event.get(name).is_some(), "{kind} lacks {name}: {event}");
+        }
+        for (name, value) in event.as_object().unwrap() {
+            let described = &rule["properties"][name];
+            assert!(described.is_object(), "{kind} has an undescribed {name}");
+            if let Some(only) = described.get("const") {
+                assert_eq!(value, only, "{kind}: {name}");
+            }
+            if let Some(choices) = described.get("enum") {
+                assert!(
+                    choices.as_array().unwrap().contains(value),
+                    "{kind}: {name}"
+                );
+            }
+            let found = match value {
+                Value::Null => "null",
+                Value::Bool(_) => "boolean",
+                Value::Number(_) => "integer",
+                Value::String(_) => "string",
+                Value::Array(_) => "array",
+                Value::Object(_) => "object",
+            };
+            match &described["type"] {
+                Value::Null => {}
+                Value::String(one) => assert_eq!(one, found, "{kind}: {name}"),
+                several => assert!(several.as_array().unwrap().contains(&found.into())),
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_at_a_path_is_described_by_the_schema() {
+        for kind in ["entry", "stat", "rm"] {
+            check(&event(kind, file_fields(&file())));
+            check(&event(kind, folder_fields(&folder())));
+        }
+        check(&event("mkdir", folder_fields(&folder())));
+    }
+
+    #[test]
+    fn type_and_schema_come_first() {
+        let text = event("stat", file_fields(&file())).to_string();
+        assert!(text.starts_with(r#"{"type":"stat","schema":1,"#), "{text}");
+    }
+}

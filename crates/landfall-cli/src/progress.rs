@@ -1,0 +1,67 @@
+//! A progress bar on a terminal, and word of repetitions anywhere.
+
+use crate::output;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use landfall::transfer::{Event, Events};
+use std::io::{self, IsTerminal};
+
+/// Shows what a transfer does on stderr. Clones share the bar.
+#[derive(Clone)]
+pub(crate) struct Progress(ProgressBar);
+
+impl Progress {
+    /// A bar for a transfer that people know by this name.
+    pub(crate) fn new(name: &str) -> Self {
+        let target = if io::stderr().is_terminal() {
+            ProgressDrawTarget::stderr()
+        } else {
+            ProgressDrawTarget::hidden()
+        };
+        let bar = ProgressBar::with_draw_target(None, target);
+        // Names may hold escape sequences.
+        bar.set_message(name.replace(char::is_control, "?"));
+        Self(bar)
+    }
+
+    /// Removes the bar.
+    pub(crate) fn clear(&self) {
+        self.0.finish_and_clear();
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.clear();
+    }
+}
+
+const KNOWN: &str = "{msg} [{bar:24}] {bytes}/{total_bytes} {bytes_per_sec} {eta}";
+const UNKNOWN: &str = "{msg} {bytes} {bytes_per_sec}";
+
+impl Events for Progress {
+    fn event(&self, event: Event) {
+        match event {
+            Event::Progress { done, total } => {
+                if self.0.length() != total || self.0.position() == 0 {
+                    let template = if total.is_some() { KNOWN } else { UNKNOWN };
+                    if let Ok(style) = ProgressStyle::with_template(template) {
+                        self.0.set_style(style.progress_chars("=> "));
+                    }
+                    if let Some(total) = total {
+                        self.0.set_length(total);
+                    }
+                }
+                self.0.set_position(done);
+            }
+            Event::Retry {
+                what, why, wait, ..
+            } => self.0.suspend(|| {
+                let seconds = wait.as_secs_f64();
+                output::note(format_args!(
+                    "{what} failed: {why}; again in {seconds:.1} s"
+                ));
+            }),
+            _ => {}
+        }
+    }
+}
