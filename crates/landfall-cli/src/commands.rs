@@ -60,14 +60,19 @@ async fn metadata(
     };
     let events = Progress::new(path.shown());
     let what = "looking at the path";
-    let found = repeat(
-        RetryPolicy::default(),
-        Repeatable::Always,
-        what,
-        &events,
-        || client.get_metadata(&arg),
-    );
+    let found = repeat(patience(), Repeatable::Always, what, &events, || {
+        client.get_metadata(&arg)
+    });
     Ok(found.await.map(|reply| reply.value))
+}
+
+/// How often commands without bytes are repeated: a person waits for them, and nothing is lost
+/// when they fail.
+fn patience() -> RetryPolicy {
+    RetryPolicy {
+        failures: 4,
+        ..RetryPolicy::default()
+    }
 }
 
 /// Whether the error says that nothing is there.

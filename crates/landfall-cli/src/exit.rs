@@ -52,6 +52,14 @@ impl Fail {
         }
     }
 
+    /// An error that says by itself what failed and where.
+    pub(crate) fn plain(error: &impl ToExit) -> Self {
+        Self {
+            exit: error.exit(),
+            line: error.why(),
+        }
+    }
+
     /// Nothing more to say: a signal, or a reader that went away.
     pub(crate) fn silent(exit: Exit) -> Self {
         Self {
@@ -82,6 +90,11 @@ impl Display for Fail {
 pub(crate) trait ToExit: Display {
     /// The code for this error.
     fn exit(&self) -> Exit;
+
+    /// Why it failed, without what the command's own words say already.
+    fn why(&self) -> String {
+        self.to_string()
+    }
 }
 
 /// Says what was tried where, once something failed.
@@ -92,7 +105,7 @@ pub(crate) trait Context<T> {
 
 impl<T, E: ToExit> Context<T> for std::result::Result<T, E> {
     fn when<W: Display>(self, what: impl FnOnce() -> W) -> Result<T> {
-        self.map_err(|error| Fail::new(error.exit(), what(), error))
+        self.map_err(|error| Fail::new(error.exit(), what(), error.why()))
     }
 }
 
@@ -112,6 +125,30 @@ impl<E: fmt::Debug> ToExit for CallError<E> {
             },
             _ => Exit::Other,
         }
+    }
+
+    fn why(&self) -> String {
+        let failure = self.failure();
+        match failure {
+            Failure::Route { refusal, .. } | Failure::Unfamiliar(refusal) => {
+                format!("{failure}{}", advice(of_tags(&refusal.summary)))
+            }
+            // The others say themselves what to do.
+            _ => failure.to_string(),
+        }
+    }
+}
+
+/// What to do about an error of a route.
+fn advice(exit: Exit) -> &'static str {
+    match exit {
+        Exit::Source => "; `landfall ls` shows what is there",
+        Exit::Conflict => "; look what is there, or choose another path",
+        Exit::Temporary => "; try again later",
+        Exit::Space => "; make room or get more space",
+        Exit::Auth => "; ask for the right to write there",
+        Exit::Integrity => "; try again",
+        _ => "",
     }
 }
 
@@ -160,6 +197,15 @@ impl ToExit for UploadFailure {
             _ => Exit::Other,
         }
     }
+
+    fn why(&self) -> String {
+        match self {
+            Self::Start(error) => error.why(),
+            Self::Append(error) => error.why(),
+            Self::Finish(error) => error.why(),
+            _ => self.to_string(),
+        }
+    }
 }
 
 /// Trying again settles it: the upload is found, or made.
@@ -177,6 +223,13 @@ impl ToExit for DownloadFailure {
             Self::Changed { .. } => Exit::Conflict,
             Self::Integrity { .. } => Exit::Integrity,
             _ => Exit::Other,
+        }
+    }
+
+    fn why(&self) -> String {
+        match self {
+            Self::Call(error) => error.why(),
+            _ => self.to_string(),
         }
     }
 }

@@ -55,12 +55,16 @@ impl Events for Progress {
             }
             Event::Retry {
                 what, why, wait, ..
-            } => self.0.suspend(|| {
+            } => {
                 let seconds = wait.as_secs_f64();
-                output::note(format_args!(
-                    "{what} failed: {why}; again in {seconds:.1} s"
-                ));
-            }),
+                let text = format!("{what} failed: {why}; again in {seconds:.1} s");
+                if self.0.is_hidden() {
+                    // Scripts get the one line at the end, unless they ask for more.
+                    tracing::info!("{text}");
+                } else {
+                    self.0.suspend(|| output::note(text));
+                }
+            }
             _ => {}
         }
     }

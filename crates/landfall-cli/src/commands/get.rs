@@ -122,6 +122,11 @@ fn destination(args: &Get, file: &FileMetadata) -> Result<PathBuf> {
             let why = "there is no such folder; make it first";
             return Err(Fail::new(Exit::Source, what, why));
         }
+        if !folder_of(&args.dest).is_dir() {
+            let what = format!("can't get {} as {}", args.path, args.dest.display());
+            let why = "its folder is not there; make it first";
+            return Err(Fail::new(Exit::Source, what, why));
+        }
         return Ok(args.dest.clone());
     }
     // A service must not choose another folder than DEST.

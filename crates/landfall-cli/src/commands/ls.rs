@@ -1,13 +1,13 @@
 //! `ls`: lists a folder.
 
-use super::metadata;
+use super::{metadata, patience};
 use crate::cli::Ls;
 use crate::exit::{Context, Result};
 use crate::output::{Output, event, metadata_fields, path_of, time};
 use crate::paths::RemotePath;
 use crate::progress::Progress;
 use landfall::Client;
-use landfall::transfer::{Repeatable, RetryPolicy, repeat};
+use landfall::transfer::{Repeatable, repeat};
 use landfall_protocol::types::files::{LookupError, Metadata};
 use landfall_protocol::types::folders::{ListFolderArg, ListFolderContinueArg, ListFolderError};
 
@@ -28,7 +28,7 @@ pub(crate) async fn run(args: &Ls, client: &Client, out: Output) -> Result<()> {
         include_restorable_info: false,
     };
     let events = Progress::new(path.shown());
-    let policy = RetryPolicy::default();
+    let policy = patience();
     let first = repeat(policy, Repeatable::Always, "listing", &events, || {
         client.list_folder(&arg)
     });

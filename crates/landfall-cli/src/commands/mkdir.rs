@@ -1,12 +1,13 @@
 //! `mkdir`: makes a folder.
 
+use super::patience;
 use crate::cli::Mkdir;
 use crate::exit::{Context, Result};
 use crate::output::{Output, event, folder_fields};
 use crate::paths::RemotePath;
 use crate::progress::Progress;
 use landfall::Client;
-use landfall::transfer::{Repeatable, RetryPolicy, repeat};
+use landfall::transfer::{Repeatable, repeat};
 use landfall_protocol::types::folders::CreateFolderArg;
 
 pub(crate) async fn run(args: &Mkdir, client: &Client, out: Output) -> Result<()> {
@@ -17,7 +18,7 @@ pub(crate) async fn run(args: &Mkdir, client: &Client, out: Output) -> Result<()
     };
     let events = Progress::new(path.shown());
     let made = repeat(
-        RetryPolicy::default(),
+        patience(),
         Repeatable::IfNothingHappened,
         "making the folder",
         &events,

@@ -7,7 +7,7 @@ use crate::output::{Output, event, file_fields, metadata_fields, path_of};
 use crate::paths::{RemotePath, means_into};
 use crate::progress::Progress;
 use landfall::Client;
-use landfall::transfer::{Outcome, Source, Upload, hash_file};
+use landfall::transfer::{Outcome, Source, Upload, UploadFailure, hash_file};
 use landfall_protocol::Rev;
 use landfall_protocol::types::files::{CommitInfo, FileMetadata, Metadata, WriteMode};
 use serde_json::{Map, Value};
@@ -32,13 +32,12 @@ impl Status {
 }
 
 pub(crate) async fn run(args: &Put, client: &Client, out: Output) -> Result<()> {
-    let src = args.src.display().to_string();
-    let what = || format!("can't put {src} at {}", args.dest);
     let from_stdin = args.src.as_os_str() == "-";
+    let what = || format!("can't put {} at {}", shown(args), args.dest);
     let source = if from_stdin {
         Source::stream("standard input", tokio::io::stdin())
     } else {
-        Source::open(&args.src).when(what)?
+        Source::open(&args.src).map_err(|error| Fail::plain(&error))?
     };
     let name = if from_stdin {
         None
@@ -98,15 +97,13 @@ pub(crate) async fn run(args: &Put, client: &Client, out: Output) -> Result<()> 
                 ),
             }
         }
-        Outcome::Refused(failure) => {
-            let advice = advice(args, failure.exit());
-            Err(Fail::new(
-                failure.exit(),
-                what(),
-                format_args!("{failure}{advice}"),
-            ))
+        Outcome::Refused(UploadFailure::Source(error)) => Err(Fail::plain(&error)),
+        Outcome::Refused(failure) if is_file_in_the_way(&failure) => {
+            let why = format!("another file is there{}", way_out(args));
+            Err(Fail::new(Exit::Conflict, what(), why))
         }
-        Outcome::Unknown(unknown) => Err(Fail::new(unknown.exit(), what(), unknown)),
+        Outcome::Refused(failure) => Err(failure).when(what),
+        Outcome::Unknown(unknown) => Err(Fail::plain(&unknown)),
     }
 }
 
@@ -135,7 +132,7 @@ async fn target(
     args: &Put,
     name: Option<&str>,
 ) -> Result<(RemotePath, Option<Metadata>)> {
-    let what = || format!("can't put {} at {}", args.src.display(), args.dest);
+    let what = || format!("can't put {} at {}", shown(args), args.dest);
     let dest = RemotePath::new(&args.dest);
     let needs_name = || {
         let why = "standard input has no name; give DEST one, such as /docs/a.txt";
@@ -187,11 +184,8 @@ async fn answer_without_sending(
             }
             Err(Fail::new(
                 Exit::Conflict,
-                format_args!("can't put {} at {}", args.src.display(), path_of(found)),
-                format_args!(
-                    "a file with other bytes is there{}",
-                    advice(args, Exit::Conflict)
-                ),
+                format_args!("can't put {} at {}", shown(args), path_of(found)),
+                format_args!("a file with other bytes is there{}", way_out(args)),
             ))
         }
     }
@@ -199,18 +193,17 @@ async fn answer_without_sending(
 
 async fn same_bytes(args: &Put, file: &FileMetadata) -> Result<bool> {
     let path = args.src.clone();
-    let what = || format!("can't put {}", args.src.display());
     let hashing = tokio::task::spawn_blocking(move || hash_file(&path));
     let hashed = hashing.await;
-    let (_, hash) = hashed
-        .map_err(|_| {
-            Fail::new(
-                Exit::Other,
-                what(),
-                "its hash could not be computed; try again",
-            )
-        })?
-        .when(what)?;
+    let hashed = hashed.map_err(|_| {
+        let what = format!("can't put {}", shown(args));
+        Fail::new(
+            Exit::Other,
+            what,
+            "its hash could not be computed; try again",
+        )
+    })?;
+    let (_, hash) = hashed.map_err(|error| Fail::plain(&error))?;
     Ok(file.content_hash == Some(hash))
 }
 
@@ -221,12 +214,28 @@ fn rev_of(found: &Metadata) -> Option<&Rev> {
     }
 }
 
-fn advice(args: &Put, exit: Exit) -> &'static str {
-    match exit {
-        Exit::Conflict if args.if_rev.is_some() => "; look at it, then give its rev now",
-        Exit::Conflict => "; use --if-exists overwrite, rename or skip, or another path",
-        Exit::Space => "; delete something or get more space",
-        _ => "",
+/// What to do about a file in the way.
+fn way_out(args: &Put) -> &'static str {
+    if args.if_rev.is_some() {
+        "; look at it, then give the rev that it has now"
+    } else {
+        "; use --if-exists overwrite, rename or skip, or another path"
+    }
+}
+
+fn is_file_in_the_way(failure: &UploadFailure) -> bool {
+    let UploadFailure::Finish(error) = failure else {
+        return false;
+    };
+    error.summary() == Some("path/conflict/file")
+}
+
+/// SRC as messages name it.
+fn shown(args: &Put) -> String {
+    if args.src.as_os_str() == "-" {
+        "standard input".to_owned()
+    } else {
+        args.src.display().to_string()
     }
 }
 

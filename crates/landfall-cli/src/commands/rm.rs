@@ -1,13 +1,13 @@
 //! `rm`: deletes a file or a folder.
 
-use super::metadata;
+use super::{metadata, patience};
 use crate::cli::Rm;
 use crate::exit::{Context, Exit, Fail, Result};
 use crate::output::{Output, event, metadata_fields, path_of};
 use crate::paths::RemotePath;
 use crate::progress::Progress;
 use landfall::Client;
-use landfall::transfer::{Repeatable, RetryPolicy, repeat};
+use landfall::transfer::{Repeatable, repeat};
 use landfall_protocol::types::files::{DeleteArg, Metadata};
 
 pub(crate) async fn run(args: &Rm, client: &Client, out: Output) -> Result<()> {
@@ -30,7 +30,7 @@ pub(crate) async fn run(args: &Rm, client: &Client, out: Output) -> Result<()> {
     }
     let events = Progress::new(path.shown());
     let deleted = repeat(
-        RetryPolicy::default(),
+        patience(),
         Repeatable::IfNothingHappened,
         "deleting",
         &events,

@@ -83,9 +83,13 @@ fn refused<E: Debug>(what: &str, error: &CallError<E>) -> Fail {
     match (error.summary(), error.raw()) {
         (Some(_), Some(raw)) => {
             let json = String::from_utf8_lossy(raw);
-            Fail::new(error.exit(), what, format_args!("{error}: {json}"))
+            Fail::new(
+                error.exit(),
+                what,
+                format_args!("{}: {json}", error.failure()),
+            )
         }
-        _ => Fail::new(error.exit(), what, error),
+        _ => Fail::new(error.exit(), what, error.why()),
     }
 }
 

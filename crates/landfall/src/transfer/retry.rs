@@ -74,7 +74,8 @@ impl Attempts {
         error: CallError<E>,
         events: &dyn Events,
     ) -> Result<(), CallError<E>> {
-        if error.class() != Class::Temporary {
+        // An answer that nobody can read may hide a success, or a proxy's bad moment.
+        if error.class() != Class::Temporary && !error.may_have_happened() {
             return Err(error);
         }
         let Some(wait) = self.failed(error.retry_after()) else {
@@ -101,7 +102,8 @@ pub enum Repeatable {
     IfNothingHappened,
 }
 
-/// Makes a call again and again, by the policy, for as long as its errors are temporary.
+/// Makes a call again and again, by the policy, for as long as its errors are temporary or its
+/// answers unreadable.
 /// `what` names the call in events.
 ///
 /// # Errors

@@ -252,7 +252,7 @@ impl Run {
             AfterFinish::Unknown => Outcome::Unknown(unknown(
                 sent,
                 &arg.commit,
-                format!("{error}; the file may have got another name"),
+                format!("{}; the file may have got another name", error.failure()),
             )),
         }
     }
@@ -269,7 +269,10 @@ impl Run {
             Ok(_) => Outcome::Unknown(unknown(
                 sent,
                 commit,
-                format!("{error}; what is at the path now is not this upload"),
+                format!(
+                    "{}; what is at the path now is not this upload",
+                    error.failure()
+                ),
             )),
             Err(why) => Outcome::Unknown(unknown(sent, commit, why)),
         }
