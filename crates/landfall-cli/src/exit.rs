@@ -148,6 +148,7 @@ fn advice(exit: Exit) -> &'static str {
         Exit::Space => "; make room or get more space",
         Exit::Auth => "; ask for the right to write there",
         Exit::Integrity => "; try again",
+        Exit::Usage => "; choose another name",
         _ => "",
     }
 }
@@ -159,6 +160,8 @@ fn of_tags(summary: &str) -> Exit {
     let lookup = matches!(tags.first(), Some(&("path" | "path_lookup")));
     if has("conflict") || has("incorrect_offset") {
         Exit::Conflict
+    } else if has("malformed_path") || has("disallowed_name") {
+        Exit::Usage
     } else if has("insufficient_space") {
         Exit::Space
     } else if has("too_many_write_operations") {
@@ -284,7 +287,7 @@ mod tests {
             ("path_lookup/not_found", Exit::Source),
             ("path/not_file", Exit::Source),
             ("lookup_failed/not_found", Exit::Other),
-            ("path/malformed_path", Exit::Other),
+            ("path/malformed_path", Exit::Usage),
             ("news", Exit::Other),
         ];
         for (tags, exit) in cases {

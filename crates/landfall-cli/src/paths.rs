@@ -57,6 +57,10 @@ impl RemotePath {
 
     fn checked<T>(&self, parsed: std::result::Result<T, DecodeError>) -> Result<T> {
         parsed.map_err(|error| {
+            if self.is_root() {
+                let why = "the root itself is nothing for this command; name what is in it";
+                return Fail::new(Exit::Usage, "can't use /", why);
+            }
             let why =
                 format!("not a path for this command ({error}); give one such as /docs/a.txt");
             Fail::new(Exit::Usage, format_args!("can't use {}", self.shown()), why)

@@ -118,9 +118,9 @@ impl ClientBuilder {
             plain_http: self.endpoint.is_plain_http(),
             loopback: self.endpoint.is_loopback(),
         })
-        .map_err(|error| BuildError {
+        .map_err(|why| BuildError {
             endpoint: self.endpoint.to_string(),
-            why: crate::transport::innermost(&error),
+            why,
         })?;
         Ok(Client {
             inner: Arc::new(Inner {

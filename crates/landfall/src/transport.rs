@@ -9,12 +9,11 @@ mod fault;
 pub use body::Payload;
 pub use fault::Fault;
 
-pub(crate) use fault::innermost;
-
 pub(crate) use answer::{Answer, Incoming};
 
 use crate::Secret;
 use body::Progress;
+use fault::innermost;
 use reqwest::header::{AUTHORIZATION, CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue};
 use reqwest::redirect::Policy;
 use reqwest::{Body, Url};
@@ -70,7 +69,7 @@ pub(crate) struct Transport {
 }
 
 impl Transport {
-    pub(crate) fn new(settings: Settings) -> Result<Self, reqwest::Error> {
+    pub(crate) fn new(settings: Settings) -> Result<Self, String> {
         install_cryptography();
         let mut builder = reqwest::Client::builder()
             .user_agent(settings.user_agent)
@@ -88,11 +87,16 @@ impl Transport {
             builder = builder.tls_certs_only([]);
         } else {
             for pem in settings.authorities {
-                builder = builder.tls_certs_merge(reqwest::Certificate::from_pem_bundle(&pem)?);
+                let certificates = reqwest::Certificate::from_pem_bundle(&pem)
+                    .map_err(|error| innermost(&error))?;
+                if certificates.is_empty() {
+                    return Err("a given file holds no certificate in PEM form".to_owned());
+                }
+                builder = builder.tls_certs_merge(certificates);
             }
         }
         Ok(Self {
-            http: builder.build()?,
+            http: builder.build().map_err(|error| innermost(&error))?,
             timeouts: settings.timeouts,
         })
     }

@@ -4,7 +4,7 @@ use crate::exit::{Exit, Fail, Result};
 use data_encoding::BASE64URL_NOPAD;
 use etcetera::BaseStrategy;
 use landfall::{Client, Endpoint, Secret};
-use landfall_server::{ProcessToken, ServeError, ServeOptions, Server, Storage};
+use landfall_server::{ProcessToken, ServeOptions, Server, Storage};
 use std::fmt::Display;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -20,7 +20,7 @@ const TOKEN_BYTES: usize = 32;
 /// A server that runs as long as a command.
 pub(super) struct Local {
     stop: oneshot::Sender<()>,
-    server: JoinHandle<std::result::Result<(), ServeError>>,
+    server: JoinHandle<()>,
 }
 
 impl Local {
@@ -58,12 +58,10 @@ impl Local {
 
     /// Ends the server once its requests are through.
     pub(super) async fn stop(self) {
-        // If the server has ended already, its result below says so.
+        // If the server has ended already, there is nothing to stop.
         let _ = self.stop.send(());
-        match self.server.await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::warn!("the server of the remote `local`: {error}"),
-            Err(error) => tracing::warn!("the server of the remote `local`: {error}"),
+        if let Err(error) = self.server.await {
+            tracing::warn!("the server of the remote `local`: {error}");
         }
     }
 }

@@ -109,6 +109,8 @@ pub struct Refusal {
     pub summary: String,
     /// What the service wants a person to read.
     pub user_message: Option<String>,
+    /// What the tags leave out: the scope that a token lacks.
+    detail: Option<String>,
     /// What the protocol's table says of it.
     meaning: Option<&'static str>,
     /// What the table says there is to do.
@@ -118,7 +120,12 @@ pub struct Refusal {
 impl Refusal {
     fn new(route: RouteId, envelope: &ErrorEnvelope) -> Self {
         let row = errors::lookup(route, &envelope.summary);
+        let detail = match envelope.decode() {
+            Some(AuthError::MissingScope(scope)) => Some(scope.required_scope),
+            _ => None,
+        };
         Self {
+            detail,
             summary: envelope.summary.clone(),
             user_message: envelope.user_message.clone(),
             meaning: row.map(|row| row.when),
@@ -130,6 +137,7 @@ impl Refusal {
         Self {
             summary: String::new(),
             user_message: Some(text),
+            detail: None,
             meaning: None,
             class: None,
         }
@@ -139,10 +147,12 @@ impl Refusal {
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let words = self.user_message.as_deref().or(self.meaning);
+        let detail = self.detail.as_deref().map(|detail| format!(": {detail}"));
+        let detail = detail.unwrap_or_default();
         match (words, self.summary.as_str()) {
             (Some(words), "") => f.write_str(words),
-            (Some(words), tags) => write!(f, "{words} ({tags})"),
-            (None, tags) => f.write_str(tags),
+            (Some(words), tags) => write!(f, "{words} ({tags}{detail})"),
+            (None, tags) => write!(f, "{tags}{detail}"),
         }
     }
 }
@@ -372,6 +382,18 @@ mod tests {
             expired.failure(),
             Failure::Auth { error: Some(_), .. }
         ));
+
+        let scope = error(
+            401,
+            None,
+            r#"{"error_summary": "missing_scope/", "error": {".tag": "missing_scope", "required_scope": "files.metadata.read"}}"#,
+        );
+        assert!(
+            scope
+                .to_string()
+                .contains("(missing_scope: files.metadata.read)"),
+            "{scope}"
+        );
 
         let bad = error(400, None, "Error in call to API function \"x\": bad\n");
         assert_eq!(bad.class(), Class::Permanent);

@@ -88,7 +88,7 @@ impl Fault {
 
 /// The cause that says most: outer layers only repeat that the request failed, and name its
 /// URL, which is known.
-pub(crate) fn innermost(error: &(dyn Error + 'static)) -> String {
+pub(super) fn innermost(error: &(dyn Error + 'static)) -> String {
     let mut cause = error;
     while let Some(next) = cause.source() {
         cause = next;
@@ -96,25 +96,27 @@ pub(crate) fn innermost(error: &(dyn Error + 'static)) -> String {
     cause.to_string()
 }
 
+/// What is wrong with the server's certificate, if that is the cause.
 fn untrusted(error: &(dyn Error + 'static)) -> Option<String> {
     let mut cause = Some(error);
     while let Some(error) = cause {
-        let tls = error.downcast_ref::<rustls::Error>().or_else(|| {
-            // An I/O error's `source` leaves out the error that it wraps.
-            let inner = error.downcast_ref::<io::Error>()?.get_ref()?;
-            inner.downcast_ref::<rustls::Error>()
-        });
-        if let Some(rustls::Error::InvalidCertificate(why)) = tls {
+        if let Some(rustls::Error::InvalidCertificate(why)) = error.downcast_ref() {
             return Some(why.to_string());
         }
-        cause = error.source();
+        // An I/O error's `source` leaves out the error that it wraps.
+        let wrapped = error.downcast_ref().and_then(io::Error::get_ref);
+        cause = match wrapped {
+            Some(wrapped) => Some(wrapped),
+            None => error.source(),
+        };
     }
     None
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Fault;
+    use super::{Fault, untrusted};
+    use std::io;
 
     #[test]
     fn only_a_request_that_left_may_have_arrived() {
@@ -141,5 +143,13 @@ mod tests {
             }
             .is_temporary()
         );
+    }
+
+    #[test]
+    fn a_bad_certificate_is_found_however_deep_it_is_wrapped() {
+        let bad = rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer);
+        let wrapped = io::Error::other(io::Error::other(bad));
+        assert!(untrusted(&wrapped).is_some());
+        assert!(untrusted(&io::Error::other("reset")).is_none());
     }
 }
