@@ -6,12 +6,14 @@
 mod calls;
 mod data;
 mod server;
+mod tool;
 
 pub use calls::{Answer, Calls};
 pub use data::{EDGE_SIZES, pattern};
 /// The HTTP library of the calls.
 pub use reqwest;
 pub use server::{Stores, TestServer};
+pub use tool::{Run, Serving, Tool, peak_memory};
 
 /// Runs each test once for every kind of store, as `memory::name` and `sqlite::name`.
 ///

@@ -1,0 +1,158 @@
+//! With programs that nobody here wrote. `./test.sh` installs them and switches these tests on;
+//! a program that is missing is a failure.
+
+use landfall_testkit::{Run, Serving, Tool};
+use std::process::{Command, Stdio};
+
+fn tool() -> Tool {
+    Tool::new(env!("CARGO_BIN_EXE_landfall"))
+}
+
+fn ephemeral(tool: &Tool) -> Serving {
+    let mut command = tool.command(["serve", "--ephemeral", "--listen", "127.0.0.1:0"]);
+    command.env("LANDFALL_TOKEN", "test-token");
+    Serving::start(command)
+}
+
+/// Python with the packages that `./test.sh` installs.
+fn python() -> String {
+    std::env::var("LANDFALL_TEST_PYTHON").expect(
+        "LANDFALL_TEST_PYTHON names a Python with `requests`: run ./test.sh, which installs it",
+    )
+}
+
+fn outside(mut command: Command) -> Run {
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    Run::of(command)
+}
+
+#[test]
+fn the_readme_s_session_works_as_it_is_written() {
+    let tool = tool();
+    let serving = ephemeral(&tool);
+    let readme = concat!(env!("CARGO_MANIFEST_DIR"), "/../../README.md");
+    let readme = std::fs::read_to_string(readme).unwrap();
+    let block = readme
+        .split("```sh session-with-curl\n")
+        .nth(1)
+        .and_then(|rest| rest.split("```").next())
+        .expect("the README has the block");
+    let script = block.replace("http://127.0.0.1:8765", &serving.url);
+    let mut bash = Command::new("bash");
+    bash.args(["-euc", &script]).current_dir(tool.path(""));
+    let run = outside(bash);
+    let lines: Vec<&str> = run.ok().lines().filter(|line| !line.is_empty()).collect();
+    assert_eq!(lines.len(), 5, "{run:?}");
+    assert!(lines[0].starts_with(r#"{"session_id": ""#), "{run:?}");
+    assert!(lines[1].ends_with(r#""correct_offset": 8}}"#), "{run:?}");
+    assert_eq!(lines[2], "null");
+    assert!(lines[3].contains(r#""size": 19"#), "{run:?}");
+    assert_eq!(lines[3], lines[4], "the same finish again");
+
+    let mut get = tool.command(["--remote", &serving.url, "get", "/motto.txt", "-"]);
+    get.env("LANDFALL_TOKEN", "test-token");
+    assert_eq!(Run::of(get).ok(), "uploads that finish");
+}
+
+#[test]
+fn python_requests_reads_the_early_answer_to_a_whole_body() {
+    let tool = tool();
+    let serving = ephemeral(&tool);
+    let script = r#"
+import requests, sys
+url = sys.argv[1] + "/2/files/upload_session/"
+headers = {"Authorization": "Bearer test-token", "Content-Type": "application/octet-stream"}
+def call(route, arg, body):
+    return requests.post(url + route, headers={**headers, "Dropbox-API-Arg": arg}, data=body)
+session = call("start", "{}", b"hello").json()["session_id"]
+arg = '{"cursor": {"session_id": "%s", "offset": 0}}' % session
+answer = call("append_v2", arg, bytes(150 * 1024 * 1024))
+print(answer.status_code, answer.json()["error"]["correct_offset"])
+"#;
+    let mut command = Command::new(python());
+    command.args(["-c", script, &serving.url]);
+    assert_eq!(outside(command).ok(), "409 5");
+}
+
+#[test]
+fn a_body_over_the_limit_is_refused_in_constant_memory() {
+    let tool = tool();
+    let serving = ephemeral(&tool);
+    let mebibyte = 1024 * 1024;
+    let large = std::fs::File::create(tool.path("large")).unwrap();
+    large.set_len(151 * mebibyte).unwrap();
+    // On a server that stores in memory, what isn't kept must not be held either.
+    for encoding in [
+        "Transfer-Encoding: chunked",
+        "X-Nothing: to see here",
+        "Expect:",
+    ] {
+        let mut curl = Command::new("curl");
+        curl.args(["-s", "-w", " %{http_code}", "-X", "POST", "-T"])
+            .arg(tool.path("large"))
+            .args(["-H", encoding, "-H", "Authorization: Bearer test-token"])
+            .args(["-H", "Content-Type: application/octet-stream"])
+            .args(["-H", r#"Dropbox-API-Arg: {"path": "/large"}"#])
+            .arg(format!("{}/2/files/upload", serving.url));
+        let run = outside(curl);
+        assert!(run.ok().ends_with(" 409"), "{encoding}: {run:?}");
+        assert!(
+            run.stdout.contains("payload_too_large"),
+            "{encoding}: {run:?}"
+        );
+    }
+
+    let directory = tool.serve(["--data", "data"]);
+    tool.run(["admin", "--data", "data", "account", "add", "panda"])
+        .ok();
+    let create = [
+        "admin",
+        "--data",
+        "data",
+        "token",
+        "create",
+        "--account",
+        "panda",
+    ];
+    let token = tool.run(create).ok().to_owned();
+    let mut curl = Command::new("curl");
+    curl.args(["-s", "-X", "POST", "-H", "Transfer-Encoding: chunked", "-T"])
+        .arg(tool.path("large"))
+        .args(["-H", &format!("Authorization: Bearer {token}")])
+        .args(["-H", "Content-Type: application/octet-stream"])
+        .args(["-H", r#"Dropbox-API-Arg: {"path": "/large"}"#])
+        .arg(format!("{}/2/files/upload", directory.url));
+    assert!(outside(curl).ok().contains("payload_too_large"));
+    let peak = directory.peak_memory();
+    assert!(peak < 60 * mebibyte, "{peak} bytes");
+}
+
+#[test]
+fn a_full_disk_is_told_in_one_line_and_leaves_nothing_behind() {
+    let tool = tool();
+    tool.write("file", landfall_testkit::pattern(1, 3 * 1024 * 1024));
+    tool.run(["put", "file", "/file"]).ok();
+    std::fs::create_dir(tool.path("small")).unwrap();
+    // A disk of 1 MiB, in a mount namespace of this command alone.
+    let mut inside = tool.command(["get", "/file", "small/file"]);
+    let mut command = Command::new("unshare");
+    command
+        .args(["--map-root-user", "--mount", "sh", "-c"])
+        .arg("mount -t tmpfs -o size=1m none small && cd . && \"$0\" get /file small/file; code=$?; ls -A small; exit $code")
+        .arg(inside.get_program())
+        .current_dir(tool.path(""))
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default());
+    for (name, value) in inside.get_envs() {
+        if let Some(value) = value {
+            command.env(name, value);
+        }
+    }
+    inside.stdin(Stdio::null());
+    let run = outside(command);
+    assert!(run.fails(7).contains("small/file"), "{run:?}");
+    assert_eq!(run.stdout, "", "a temporary file was left behind");
+}
