@@ -368,6 +368,19 @@ pub fn fold_name(name: &str) -> String {
     fold(name)
 }
 
+/// The longest beginning of a name that has at most this many UTF-16 units, the measure of
+/// [`limits::NAME_UNITS`].
+pub fn cut_name(name: &str, most: usize) -> &str {
+    let mut room = most;
+    for (at, character) in name.char_indices() {
+        match room.checked_sub(character.len_utf16()) {
+            Some(left) => room = left,
+            None => return &name[..at],
+        }
+    }
+    name
+}
+
 fn parent(path: &str) -> &str {
     path.rsplit_once('/').map_or("", |(parent, _)| parent)
 }

@@ -15,7 +15,8 @@ mod sqlite;
 
 pub use effect::Effect;
 pub use loads::{
-    CommitView, Credential, Listing, Loads, Place, PlaceView, Subtree, Taken, Target, family,
+    CommitView, Credential, FAMILY, Listing, Loads, Place, PlaceView, Subtree, Taken, Target,
+    family,
 };
 pub use memory::MemoryEngine;
 pub use sqlite::{OpenError, SqliteEngine};

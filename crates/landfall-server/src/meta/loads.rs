@@ -5,7 +5,7 @@ use super::rows::{
     Account, Blob, ContentId, Extent, FileOffset, JournalId, Namespace, Node, Ns, Replay, Revision,
     Session, Token,
 };
-use landfall_protocol::path::fold_name;
+use landfall_protocol::path::{cut_name, fold_name};
 use landfall_protocol::{AccountId, DisplayPath, FileId, PathKey, Rev, SessionId};
 
 /// An engine's open transaction, or one consistent state of it.
@@ -56,11 +56,12 @@ pub trait Loads {
     /// A revision, current or not.
     fn revision(&mut self, ns: Ns, rev: &Rev) -> Result<Option<Revision>, MetaError>;
 
-    /// A page of a tree in the order of the keys.
+    /// A page of a tree in the order of the keys, without what changed after `until`.
     fn list(
         &mut self,
         listing: &Listing,
         after: Option<&PathKey>,
+        until: JournalId,
         most: usize,
     ) -> Result<Vec<Node>, MetaError>;
 
@@ -182,7 +183,7 @@ pub trait Loads {
             recursive: true,
             deleted: false,
         };
-        let below = self.list(&listing, None, most)?;
+        let below = self.list(&listing, None, JournalId::LAST, most)?;
         Ok(Subtree {
             namespace,
             top: Some(node),
@@ -309,21 +310,21 @@ pub struct Subtree {
 }
 
 /// How many UTF-16 units of a name's stem all its autorename candidates keep.
-const FAMILY: usize = 80;
+pub const FAMILY: usize = 95;
 
-/// The folded beginning that a name shares with every name that autorename may give it: its
-/// stem, cut well before the place where a long stem would be shortened.
+/// The folded beginning that a name shares with every name that autorename may give it.
+///
+/// That is the stem, folded; of a long stem, the beginning that stays the same wherever it is
+/// cut: characters at the cut may compose with what follows, so they don't count.
 pub fn family(name: &str) -> String {
     let stem = match name.rsplit_once('.') {
         Some((stem, _)) if !stem.is_empty() => stem,
         _ => name,
     };
-    let mut room = FAMILY;
-    let fits = |character: &char| {
-        let units = character.len_utf16();
-        let fits = units <= room;
-        room = room.saturating_sub(units);
-        fits
-    };
-    fold_name(stem).chars().take_while(fits).collect()
+    let (short, whole) = (fold_name(cut_name(stem, FAMILY)), fold_name(stem));
+    let common = short
+        .chars()
+        .zip(whole.chars())
+        .take_while(|(one, other)| one == other);
+    common.map(|(one, _)| one).collect()
 }

@@ -244,11 +244,13 @@ impl Loads for State {
         &mut self,
         listing: &Listing,
         after: Option<&PathKey>,
+        until: JournalId,
         most: usize,
     ) -> Result<Vec<Node>, MetaError> {
         let found = self
             .places(listing, after)
             .filter(|node| listing.has(&node.key()))
+            .filter(|node| node.journal <= until)
             .filter(|node| listing.deleted || node.entry.is_live());
         Ok(found.take(most).cloned().collect())
     }

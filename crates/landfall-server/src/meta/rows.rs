@@ -24,6 +24,9 @@ impl Ns {
 pub struct JournalId(pub u64);
 
 impl JournalId {
+    /// After every change.
+    pub const LAST: Self = Self(i64::MAX as u64);
+
     /// The next change.
     #[must_use]
     pub fn next(self) -> Self {

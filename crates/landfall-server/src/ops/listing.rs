@@ -1,8 +1,8 @@
 //! Listing folders, and what changed since.
 //!
 //! A listing first walks the tree in the order of the keys, then the journal from the change
-//! that was the last before its first page. So what changes while it walks is never left out:
-//! either the walk meets it, or the journal brings it afterwards.
+//! that was the last before its first page. What changes while it walks is left to the journal:
+//! so nothing is left out, and folders come before what is in them.
 
 use super::cursor::{Cursor, Position};
 use super::target::Place;
@@ -127,7 +127,7 @@ fn page(
     after: Option<&PathKey>,
     journal: JournalId,
 ) -> Result<Page, MetaError> {
-    let mut nodes = loads.list(&listing, after, limit as usize + 1)?;
+    let mut nodes = loads.list(&listing, after, journal, limit as usize + 1)?;
     let more = nodes.len() as u64 > limit;
     nodes.truncate(limit as usize);
     let position = match nodes.last() {

@@ -5,9 +5,9 @@
 //! conflicted copy).txt`, the second `document (Panda's conflicted copy 2).txt`.
 
 use crate::meta::rows::JournalId;
-use crate::meta::{Place, Taken};
+use crate::meta::{FAMILY, Place, Taken};
 use landfall_protocol::limits;
-use landfall_protocol::path::fold_name;
+use landfall_protocol::path::{cut_name, fold_name};
 
 /// The number that the first renamed file gets.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -46,6 +46,13 @@ const EXTENSION: usize = 64;
 /// UTF-16 units of a display name that go into a conflicted copy.
 const OWNER: usize = 60;
 
+/// UTF-16 units of the longest suffix without the display name: a conflicted copy with the
+/// number of the last that is looked for.
+const SUFFIX: usize = " ('s conflicted copy 10001)".len();
+
+// Every candidate keeps the beginning of the stem by which taken names are looked up.
+const _: () = assert!(limits::NAME_UNITS - EXTENSION - OWNER - SUFFIX >= FAMILY);
+
 /// The first free name for something that can't have `name`; `None`: there are more taken
 /// names than anybody looks through.
 pub fn free_name(
@@ -77,7 +84,7 @@ pub fn free_name(
             (Strategy::ConflictedCopy { .. }, None, _) => format!(" (conflicted copy {nth})"),
         };
         let room = limits::NAME_UNITS - units(&suffix) - units(extension);
-        let name = format!("{}{suffix}{extension}", cut(stem, room));
+        let name = format!("{}{suffix}{extension}", cut_name(stem, room));
         let folded = fold_name(&name);
         let there = taken.iter().find(|taken| taken.name == folded);
         match there {
@@ -104,24 +111,12 @@ fn clean(display_name: &str) -> Option<String> {
         .chars()
         .filter(|character| !matches!(character, '/' | '\\') && !character.is_control())
         .collect();
-    let cut = cut(legal.trim(), OWNER).trim();
+    let cut = cut_name(legal.trim(), OWNER).trim();
     if cut.is_empty() {
         None
     } else {
         Some(cut.to_owned())
     }
-}
-
-/// The longest beginning of at most this many UTF-16 units.
-fn cut(text: &str, most: usize) -> &str {
-    let mut room = most;
-    for (at, character) in text.char_indices() {
-        match room.checked_sub(character.len_utf16()) {
-            Some(left) => room = left,
-            None => return &text[..at],
-        }
-    }
-    text
 }
 
 fn units(text: &str) -> usize {

@@ -248,6 +248,7 @@ impl Loads for Rows<'_> {
         &mut self,
         listing: &Listing,
         after: Option<&PathKey>,
+        until: JournalId,
         most: usize,
     ) -> Result<Vec<Node>, MetaError> {
         let newest_kind = if listing.deleted { 3 } else { 1 };
@@ -257,10 +258,18 @@ impl Loads for Rows<'_> {
             self.all(
                 node_query!(
                     "WHERE node.ns = ?1 AND node.path_key >= ?2 AND node.path_key < ?3
-                         AND node.path_key > ?4 AND node.kind <= ?5
-                     ORDER BY node.path_key LIMIT ?6"
+                         AND node.path_key > ?4 AND node.kind <= ?5 AND node.journal <= ?6
+                     ORDER BY node.path_key LIMIT ?7"
                 ),
-                (listing.ns.0, first, end, after, newest_kind, most as i64),
+                (
+                    listing.ns.0,
+                    first,
+                    end,
+                    after,
+                    newest_kind,
+                    signed(until.0),
+                    most as i64,
+                ),
                 node,
             )
         } else {
@@ -268,14 +277,15 @@ impl Loads for Rows<'_> {
             self.all(
                 node_query!(
                     "WHERE node.ns = ?1 AND node.parent_key = ?2 AND node.name_key > ?3
-                         AND node.kind <= ?4
-                     ORDER BY node.name_key LIMIT ?5"
+                         AND node.kind <= ?4 AND node.journal <= ?5
+                     ORDER BY node.name_key LIMIT ?6"
                 ),
                 (
                     listing.ns.0,
                     listing.folder.as_str(),
                     after.name(),
                     newest_kind,
+                    signed(until.0),
                     most as i64,
                 ),
                 node,
