@@ -1,9 +1,7 @@
 //! Bad input gets the API's own error, in constant memory, and harms nothing else (P13).
 
 use landfall_protocol::{limits, routes};
-use landfall_testkit::reqwest::Method;
-use landfall_testkit::reqwest::header::CONTENT_TYPE;
-use landfall_testkit::{Answer, TestServer, on_each_store};
+use landfall_testkit::{Answer, Method, TestServer, on_each_store};
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
@@ -52,6 +50,8 @@ fn append_head(server: &TestServer, session: &str, offset: u64, lines: &str) -> 
     )
     .into_bytes()
 }
+
+const CONTENT_TYPE: &str = "content-type";
 
 const MIB: usize = 1024 * 1024;
 

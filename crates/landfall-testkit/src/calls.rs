@@ -4,7 +4,7 @@ use bytes::Bytes;
 use landfall_protocol::json::to_header;
 use reqwest::header::{HeaderMap, HeaderValue};
 use reqwest::{Client, Method, RequestBuilder};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// Calls to a server with one token. Arguments are JSON text, so that a test can also send what
 /// no client would.
@@ -128,16 +128,62 @@ impl Calls {
         self.upload("files/upload_session/finish", &arg, body).await
     }
 
+    /// Saves these bytes at a path through a session, as this commit says.
+    pub async fn commit(&self, commit: &Value, body: impl Into<reqwest::Body>) -> Answer {
+        let session = self.start("{}", "").await;
+        self.finish(&session, 0, &commit.to_string(), body).await
+    }
+
+    /// Puts these bytes at a path, whatever file is there, and returns the metadata.
+    pub async fn put(&self, path: &str, body: impl Into<reqwest::Body>) -> Value {
+        let arg = json!({"path": path, "mode": "overwrite"}).to_string();
+        self.upload("files/upload", &arg, body).await.ok()
+    }
+
+    /// Makes a folder.
+    pub async fn create_folder(&self, path: &str) -> Answer {
+        let arg = json!({ "path": path }).to_string();
+        self.rpc("files/create_folder_v2", &arg).await
+    }
+
+    /// Deletes what is at a path.
+    pub async fn delete(&self, path: &str) -> Answer {
+        let arg = json!({ "path": path }).to_string();
+        self.rpc("files/delete_v2", &arg).await
+    }
+
+    /// The first page of a listing.
+    pub async fn list(&self, arg: &Value) -> Answer {
+        self.rpc("files/list_folder", &arg.to_string()).await
+    }
+
+    /// The page after a cursor.
+    pub async fn list_on(&self, cursor: &str) -> Answer {
+        let arg = json!({ "cursor": cursor }).to_string();
+        self.rpc("files/list_folder/continue", &arg).await
+    }
+
+    /// The paths of everything in the tree, as shown.
+    pub async fn tree(&self) -> Vec<String> {
+        let arg = json!({"path": "", "recursive": true, "limit": 2000});
+        let listed = self.list(&arg).await.ok();
+        assert_eq!(listed["has_more"], false, "a tree of one page");
+        let entries = listed["entries"].as_array().expect("entries").iter();
+        entries
+            .map(|entry| entry["path_display"].as_str().expect("a path").to_owned())
+            .collect()
+    }
+
     /// The metadata at a path.
     pub async fn metadata(&self, path: &str) -> Answer {
-        let arg = serde_json::json!({ "path": path });
+        let arg = json!({ "path": path });
         self.rpc("files/get_metadata", &arg.to_string()).await
     }
 
     /// The bytes at a path.
     pub async fn read(&self, path: &str) -> Bytes {
         let answer = self
-            .download(&serde_json::json!({ "path": path }).to_string(), &[])
+            .download(&json!({ "path": path }).to_string(), &[])
             .await;
         assert_eq!(answer.status, 200, "{}", answer.text());
         answer.body

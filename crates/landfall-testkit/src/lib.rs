@@ -10,8 +10,7 @@ mod tool;
 
 pub use calls::{Answer, Calls};
 pub use data::{EDGE_SIZES, pattern};
-/// The HTTP library of the calls.
-pub use reqwest;
+pub use reqwest::Method;
 pub use server::{Stores, TestServer};
 pub use tool::{Run, Serving, Tool, peak_memory};
 
