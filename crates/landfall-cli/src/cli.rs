@@ -346,7 +346,7 @@ pub(crate) enum RemoteCommand {
     Add {
         /// Name for --remote
         name: String,
-        /// Address, such as https://files.example.org
+        /// Address, such as `https://files.example.org`
         #[arg(value_hint = ValueHint::Url)]
         url: String,
     },
