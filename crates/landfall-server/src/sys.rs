@@ -7,6 +7,7 @@ pub mod clock;
 pub mod failpoints;
 pub mod fs;
 pub mod random;
+pub mod weakened;
 
 pub use clock::{Clock, ManualClock, Micros, SystemClock};
 pub use failpoints::{Failpoints, Fault};

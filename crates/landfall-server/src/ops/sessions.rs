@@ -10,6 +10,7 @@ use crate::meta::{CommitView, Decision, Effect, Loads, MetaError, Operation, Pla
 use crate::rules::commit::Incoming;
 use crate::rules::session::{Accepted, Refusal, may_append, may_finish};
 use crate::sys::Micros;
+use crate::sys::weakened::{Safeguard, without};
 use landfall_protocol::json::to_line;
 use landfall_protocol::types::files::{
     CommitInfo, FileMetadata, UploadArg, UploadError, UploadWriteFailed,
@@ -423,16 +424,18 @@ impl Operation for Finish {
         session.state = SessionState::Committed;
         effects.push(Effect::PutSession(session));
         let answer = metadata::file(&path, &file);
-        effects.push(Effect::PutReplay(Replay {
-            session: self.session.clone(),
-            account: self.account.clone(),
-            end,
-            commit: canonical(&commit.info),
-            ns: self.ns,
-            path,
-            file,
-            committed: commit.now,
-        }));
+        if !without(Safeguard::Replay) {
+            effects.push(Effect::PutReplay(Replay {
+                session: self.session.clone(),
+                account: self.account.clone(),
+                end,
+                commit: canonical(&commit.info),
+                ns: self.ns,
+                path,
+                file,
+                committed: commit.now,
+            }));
+        }
         let answer = match commit.properties_error() {
             None => Ok(answer),
             Some(error) => Err(UploadSessionFinishError::PropertiesError(error)),

@@ -1,5 +1,6 @@
 //! Opening the file: settings that must hold, schema, versions.
 
+use crate::sys::weakened::{Safeguard, without};
 use landfall_protocol::FOLDING_VERSION;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 use std::path::{Path, PathBuf};
@@ -85,13 +86,17 @@ pub(super) fn for_writing(file: &Path) -> Result<Connection, OpenError> {
         .pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0))
         .map_err(sqlite)?;
     check(file, "journal_mode", mode == "wal", mode)?;
+    let (level, name) = match without(Safeguard::CommitSync) {
+        false => (2, "full"),
+        true => (1, "normal"),
+    };
     connection
-        .pragma_update(None, "synchronous", "full")
+        .pragma_update(None, "synchronous", name)
         .map_err(sqlite)?;
     let synchronous: i64 = connection
         .pragma_query_value(None, "synchronous", |row| row.get(0))
         .map_err(sqlite)?;
-    check(file, "synchronous", synchronous == 2, synchronous)?;
+    check(file, "synchronous", synchronous == level, synchronous)?;
 
     // Two processes may come here at once: the schema is made under the write lock.
     let transaction = connection

@@ -1,0 +1,35 @@
+//! Broken on purpose: the test of the tests.
+//!
+//! A harness that proves durability must fail when durability is gone. With the feature
+//! `weakened`, which no release has, the environment variable [`VARIABLE`] takes one safeguard
+//! away. Without the feature this is `false`, and the compiler removes the question.
+
+/// The environment variable that names the safeguard to take away.
+pub const VARIABLE: &str = "LANDFALL_WEAKENED";
+
+/// A safeguard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Safeguard {
+    /// The bytes of a blob are synced: `file-sync`.
+    FileSync,
+    /// The name of a blob is synced: `dir-sync`.
+    DirSync,
+    /// A commit of the metadata is synced: `commit-sync`.
+    CommitSync,
+    /// The answer of a finish is kept: `replay`.
+    Replay,
+}
+
+/// Whether the safeguard was taken away.
+pub(crate) fn without(safeguard: Safeguard) -> bool {
+    if !cfg!(feature = "weakened") {
+        return false;
+    }
+    let name = match safeguard {
+        Safeguard::FileSync => "file-sync",
+        Safeguard::DirSync => "dir-sync",
+        Safeguard::CommitSync => "commit-sync",
+        Safeguard::Replay => "replay",
+    };
+    std::env::var(VARIABLE).is_ok_and(|gone| gone == name)
+}
