@@ -1,7 +1,8 @@
 //! Case folding of paths: what makes two spellings the same file.
 //!
-//! NFC, then the simple (one character to one character) lower-case mapping of each character.
-//! The tables come from ICU4X data compiled into the pinned crates, not from the toolchain, so
+//! NFC, then the simple (one character to one character) lower-case mapping of each character,
+//! then NFC again: a small letter can compose with a mark where its capital can't (`J` and `j`
+//! with a caron), and both spellings must be one name. The tables come from ICU4X data compiled into the pinned crates, not from the toolchain, so
 //! a newer compiler can't change which stored paths are equal.
 
 use icu_casemap::CaseMapper;
@@ -17,11 +18,13 @@ pub(crate) fn fold(text: &str) -> String {
         return text.to_ascii_lowercase();
     }
     let mapper = CaseMapper::new();
-    ComposingNormalizer::new_nfc()
+    let nfc = ComposingNormalizer::new_nfc();
+    let lower: String = nfc
         .normalize(text)
         .chars()
         .map(|character| mapper.simple_lowercase(character))
-        .collect()
+        .collect();
+    nfc.normalize(&lower).into_owned()
 }
 
 #[cfg(test)]
@@ -40,6 +43,11 @@ mod tests {
         assert_eq!(fold("Cafe\u{301}"), "caf\u{e9}", "NFD and NFC are one name");
         assert_eq!(fold("\u{130}"), "i", "one character stays one character");
         assert_eq!(fold("\u{1f40b}"), "\u{1f40b}");
+        assert_eq!(
+            fold("J\u{30c}"),
+            fold("\u{1f0}"),
+            "composed after lower-casing"
+        );
     }
 
     /// Stored keys depend on the tables. If this fails after an update of the Unicode crates,

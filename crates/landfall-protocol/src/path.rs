@@ -278,10 +278,17 @@ impl DisplayPath {
         Self(parent(&self.0).to_owned())
     }
 
-    /// The path of a child with this name (which the caller took from a legal path).
-    #[must_use]
-    pub fn child(&self, name: &str) -> Self {
-        Self(format!("{}/{name}", self.0))
+    /// The path of a child with this name.
+    ///
+    /// # Errors
+    /// [`Malformed`]: the name can't be one, or the path gets too long.
+    pub fn child(&self, name: &str) -> Result<Self, Malformed> {
+        check_name(name)?;
+        let path = format!("{}/{name}", self.0);
+        if path.len() > limits::PATH_BYTES {
+            return Err(Malformed::PathTooLong);
+        }
+        Ok(Self(path))
     }
 
     /// The folders above this path, outermost first, without the root and the path itself.

@@ -103,13 +103,13 @@ impl Commit {
             written: true,
         })
     }
+}
 
-    /// What the API says after a commit with property groups: there are no templates here, so
-    /// the file was saved without.
-    pub(super) fn properties_error(&self) -> Option<InvalidPropertyGroupError> {
-        let first = self.info.property_groups.as_ref()?.first()?;
-        Some(InvalidPropertyGroupError::TemplateNotFound(
-            first.template_id.clone(),
-        ))
-    }
+/// What the API says after a commit with property groups: there are no templates here, so the
+/// file was saved without.
+pub(super) fn properties_error(info: &CommitInfo) -> Option<InvalidPropertyGroupError> {
+    let first = info.property_groups.as_ref()?.first()?;
+    Some(InvalidPropertyGroupError::TemplateNotFound(
+        first.template_id.clone(),
+    ))
 }

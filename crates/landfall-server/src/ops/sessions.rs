@@ -1,7 +1,7 @@
 //! Uploads: sessions and the single request.
 
 use super::body::{IncomingBody, Received};
-use super::commit::{Commit, Saved};
+use super::commit::{Commit, Saved, properties_error};
 use super::{Caller, Failure, Service, Trouble, metadata};
 use crate::meta::rows::{
     BlobOffset, ContentId, Extent, FileOffset, Ns, Replay, Session, SessionState,
@@ -203,7 +203,7 @@ impl Service {
             }
         }
         if same && end == replay.end {
-            Ok(metadata::file(&replay.path, &replay.file))
+            repeated(replay, &arg.commit).map_err(Failure::Route)
         } else {
             Err(Failure::Route(lookup_failed(Refusal::NotFound)))
         }
@@ -221,6 +221,19 @@ fn replayable(
     let by_commit = replay.committed.plus_seconds(limits::REPLAY_LIFE);
     let until = by_session.map_or(by_commit, |by_session| by_session.max(by_commit));
     now < until && replay.commit == canonical(commit)
+}
+
+/// The answer of a finish that saved this file.
+fn finished(metadata: FileMetadata, commit: &CommitInfo) -> Finished {
+    match properties_error(commit) {
+        None => Ok(metadata),
+        Some(error) => Err(UploadSessionFinishError::PropertiesError(error)),
+    }
+}
+
+/// The answer of an earlier finish by the same commit.
+fn repeated(replay: &Replay, commit: &CommitInfo) -> Finished {
+    finished(metadata::file(&replay.path, &replay.file), commit)
 }
 
 /// A commit as text: equal for equal commits, however they were written.
@@ -371,7 +384,7 @@ impl Operation for Finish {
                 && replay.end == end
                 && replay.file.hash == incoming.hash;
             return Decision::unchanged(if same {
-                Ok(metadata::file(&replay.path, &replay.file))
+                repeated(replay, &commit.info)
             } else {
                 Err(lookup_failed(Refusal::NotFound))
             });
@@ -436,11 +449,10 @@ impl Operation for Finish {
                 committed: commit.now,
             }));
         }
-        let answer = match commit.properties_error() {
-            None => Ok(answer),
-            Some(error) => Err(UploadSessionFinishError::PropertiesError(error)),
-        };
-        Decision { effects, answer }
+        Decision {
+            effects,
+            answer: finished(answer, &commit.info),
+        }
     }
 }
 
@@ -498,7 +510,7 @@ impl Operation for Upload {
                     effects.clear();
                 }
                 effects.extend(landed);
-                let answer = match commit.properties_error() {
+                let answer = match properties_error(&commit.info) {
                     None => Ok(metadata::file(&path, &file)),
                     Some(error) => Err(UploadError::PropertiesError(error)),
                 };

@@ -1,7 +1,7 @@
 //! What a commit does: the decision table of the API (`docs/architecture.md` shows it whole).
 
 use super::naming::{Numbering, Strategy, free_name};
-use super::place::{NewFolder, above};
+use super::place::{NewFolder, above, malformed};
 use crate::meta::Place;
 use crate::meta::rows::{Entry, FileEntry, JournalId, Namespace, Node};
 use landfall_protocol::types::files::{CommitInfo, WriteConflictError, WriteError, WriteMode};
@@ -62,13 +62,13 @@ pub fn decide(
         return Err(WriteError::DisallowedName);
     }
     // A file as an ancestor is never solved by another name in the same folder.
-    let above = above(place).map_err(WriteError::Conflict)?;
+    let above = above(place)?;
 
     let seen = place.target.as_ref().map(|node| node.journal);
     let landing = match at_target(place.target.as_ref(), commit, incoming) {
         AtTarget::AlreadyThere(node) => return Ok(Verdict::AlreadyThere(node)),
         AtTarget::Free => Landing {
-            path: above.folder.child(place.path.name()),
+            path: above.folder.child(place.path.name()).map_err(malformed)?,
             seen,
             replaces: None,
             parents: above.missing,
@@ -90,9 +90,12 @@ pub fn decide(
                 .autorename
                 .then(|| free_name(place.path.name(), false, strategy, &place.taken))
                 .flatten()
-                .ok_or(WriteError::Conflict(conflict))?;
+                .ok_or(WriteError::Conflict(conflict.clone()))?;
+            // No room for a longer name: the conflict stays.
+            let path = above.folder.child(&free.name);
+            let path = path.map_err(|_| WriteError::Conflict(conflict))?;
             Landing {
-                path: above.folder.child(&free.name),
+                path,
                 seen: free.seen,
                 replaces: None,
                 parents: above.missing,

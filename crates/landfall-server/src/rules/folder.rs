@@ -2,7 +2,7 @@
 
 use super::commit::Landing;
 use super::naming::{Numbering, Strategy, free_name};
-use super::place::above;
+use super::place::{above, malformed};
 use crate::meta::Place;
 use crate::meta::rows::Entry;
 use landfall_protocol::types::files::{WriteConflictError, WriteError};
@@ -19,13 +19,13 @@ pub fn decide(
     if place.path.has_disallowed_name() {
         return Err(WriteError::DisallowedName);
     }
-    let above = above(place).map_err(WriteError::Conflict)?;
+    let above = above(place)?;
     let conflict = match place.target.as_ref().map(|node| &node.entry) {
         Some(Entry::File(_)) => WriteConflictError::File,
         Some(Entry::Folder(_)) => WriteConflictError::Folder,
         Some(Entry::DeletedFile | Entry::DeletedFolder) | None => {
             return Ok(Landing {
-                path: above.folder.child(place.path.name()),
+                path: above.folder.child(place.path.name()).map_err(malformed)?,
                 seen: place.target.as_ref().map(|node| node.journal),
                 replaces: None,
                 parents: above.missing,
@@ -42,9 +42,11 @@ pub fn decide(
             )
         })
         .flatten()
-        .ok_or(WriteError::Conflict(conflict))?;
+        .ok_or(WriteError::Conflict(conflict.clone()))?;
+    // No room for a longer name: the conflict stays.
+    let path = above.folder.child(&free.name);
     Ok(Landing {
-        path: above.folder.child(&free.name),
+        path: path.map_err(|_| WriteError::Conflict(conflict))?,
         seen: free.seen,
         replaces: None,
         parents: above.missing,

@@ -201,16 +201,15 @@ impl Loads for Rows<'_> {
         family: &str,
         most: usize,
     ) -> Result<Vec<Taken>, MetaError> {
-        // U+10FFFF sorts after every character that a name has, and is none itself.
         self.all(
             "SELECT name_key, journal, kind FROM node
-             WHERE ns = ?1 AND parent_key = ?2 AND name_key >= ?3 AND name_key < ?4
+             WHERE ns = ?1 AND parent_key = ?2 AND name_key >= ?3 AND (?4 IS NULL OR name_key < ?4)
              ORDER BY name_key LIMIT ?5",
             (
                 ns.0,
                 folder.as_str(),
                 family,
-                format!("{family}\u{10ffff}"),
+                after_all(family),
                 most as i64,
             ),
             |row| {
@@ -369,6 +368,19 @@ impl Loads for Rows<'_> {
     }
 }
 
+/// The first text after all that begin with this; `None`: there is none.
+fn after_all(prefix: &str) -> Option<String> {
+    let mut text = prefix.to_owned();
+    while let Some(last) = text.pop() {
+        let next = (u32::from(last) + 1..=u32::from(char::MAX)).find_map(char::from_u32);
+        if let Some(next) = next {
+            text.push(next);
+            return Some(text);
+        }
+    }
+    None
+}
+
 fn account(row: &Row<'_>) -> rusqlite::Result<Account> {
     Ok(Account {
         id: AccountId::from_stored(row.get::<_, String>(0)?),
@@ -440,4 +452,18 @@ fn stored_path(text: &str) -> Result<DisplayPath, MetaError> {
 
 fn damaged<T>(what: &str, found: i64) -> Result<T, MetaError> {
     Err(MetaError::Damaged(format!("{what} {found}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::after_all;
+
+    #[test]
+    fn texts_with_a_prefix_lie_before_the_first_text_after_all_of_them() {
+        assert_eq!(after_all("ab").as_deref(), Some("ac"));
+        assert_eq!(after_all("a\u{d7ff}").as_deref(), Some("a\u{e000}"));
+        assert_eq!(after_all("a\u{10ffff}").as_deref(), Some("b"));
+        assert_eq!(after_all("\u{10ffff}"), None);
+        assert_eq!(after_all(""), None);
+    }
 }
