@@ -31,7 +31,7 @@ mod storage;
 pub mod sys;
 
 pub use meta::OpenError;
-pub use ops::{Admin, AdminError, TokenGrant};
+pub use ops::{AccountInfo, Admin, AdminError, TokenGrant};
 pub use rules::naming::Numbering;
 pub use server::{ProcessToken, ServeError, ServeOptions, Server};
 pub use storage::Storage;

@@ -15,8 +15,8 @@ mod sqlite;
 
 pub use effect::Effect;
 pub use loads::{
-    CommitView, Credential, FAMILY, Listing, Loads, Place, PlaceView, Subtree, Taken, Target,
-    family,
+    CommitView, Credential, EXTENSION, FAMILY, Listing, Loads, Place, PlaceView, Rename, Subtree,
+    Taken, Target, family, split,
 };
 pub use memory::MemoryEngine;
 pub use sqlite::{OpenError, SqliteEngine};

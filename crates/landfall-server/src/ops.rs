@@ -5,6 +5,7 @@
 //! the end.
 
 mod accounts;
+mod admin;
 mod body;
 mod commit;
 mod content;
@@ -16,7 +17,8 @@ mod metadata;
 mod sessions;
 mod target;
 
-pub use accounts::{Admin, AdminError, NotLetIn, TokenGrant, hash_of_token};
+pub use accounts::{NotLetIn, hash_of_token};
+pub use admin::{AccountInfo, Admin, AdminError, TokenGrant};
 pub use body::{BodyError, IncomingBody};
 pub use content::ContentReader;
 pub use files::Download;

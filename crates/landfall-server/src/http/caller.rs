@@ -64,6 +64,7 @@ fn known(found: Result<Result<Caller, NotLetIn>, MetaError>) -> Result<Caller, R
         Ok(caller) => Ok(caller),
         Err(NotLetIn::Unknown) => Err(Refused::auth(&AuthError::InvalidAccessToken)),
         Err(NotLetIn::Expired) => Err(Refused::auth(&AuthError::ExpiredAccessToken)),
+        Err(NotLetIn::Suspended) => Err(Refused::auth(&AuthError::UserSuspended)),
     }
 }
 

@@ -3,6 +3,7 @@
 use super::rows::{
     Account, Blob, Extent, JournalId, Namespace, Node, Replay, Revision, Session, Token,
 };
+use landfall_protocol::SessionId;
 
 /// One change. The effects of an operation take place together or not at all.
 #[derive(Clone, Debug, PartialEq)]
@@ -16,14 +17,23 @@ pub enum Effect {
     },
     /// A new account; its name and id are unique.
     AddAccount(Account),
+    /// Another name, display name or state of an account; the name is unique.
+    PutAccount(Account),
     /// A new tree.
     AddNamespace(Namespace),
-    /// A new token.
+    /// A new token; its id is unique.
     AddToken(Token),
+    /// A token is no longer good.
+    RemoveToken {
+        /// Which.
+        id: String,
+    },
     /// The counters of a tree.
     SetNamespace(Namespace),
     /// A new session, or a new state of one.
     PutSession(Session),
+    /// A session and its kept answer are gone.
+    RemoveSession(SessionId),
     /// A new blob.
     AddBlob(Blob),
     /// A new piece of a content.

@@ -25,6 +25,18 @@ pub trait Loads {
     /// The account of this name.
     fn account_by_name(&mut self, name: &str) -> Result<Option<Account>, MetaError>;
 
+    /// All accounts, by name.
+    fn accounts(&mut self) -> Result<Vec<Account>, MetaError>;
+
+    /// The tokens of an account, oldest first.
+    fn tokens(&mut self, account: &AccountId) -> Result<Vec<Token>, MetaError>;
+
+    /// The token of this id.
+    fn token(&mut self, id: &str) -> Result<Option<Token>, MetaError>;
+
+    /// The sessions of an account that are not finished, oldest first.
+    fn sessions(&mut self, account: &AccountId) -> Result<Vec<Session>, MetaError>;
+
     /// A tree's counters, locked until the end of the transaction.
     fn namespace(&mut self, ns: Ns) -> Result<Namespace, MetaError>;
 
@@ -103,7 +115,7 @@ pub trait Loads {
     }
 
     /// All that a write to a target depends on; with the taken names if it may be renamed.
-    fn place(&mut self, ns: Ns, target: &Target, renamed: bool) -> Result<PlaceView, MetaError> {
+    fn place(&mut self, ns: Ns, target: &Target, rename: Rename) -> Result<PlaceView, MetaError> {
         let namespace = self.namespace(ns)?;
         let Some(path) = self.resolve(ns, target)? else {
             return Ok(PlaceView {
@@ -117,11 +129,11 @@ pub trait Loads {
             ancestors.push((ancestor, node));
         }
         let key = path.key();
-        let taken = if renamed {
+        let taken = if rename != Rename::No {
             self.taken(
                 ns,
                 &key.parent(),
-                &family(path.name()),
+                &family(path.name(), rename),
                 Place::MOST_TAKEN + 1,
             )?
         } else {
@@ -145,12 +157,12 @@ pub trait Loads {
         session: Option<(&AccountId, &SessionId)>,
         ns: Ns,
         target: Option<&Target>,
-        renamed: bool,
+        rename: Rename,
     ) -> Result<CommitView, MetaError> {
         // The namespace row first: every writer locks in this order.
         let (namespace, place) = match target {
             Some(target) => {
-                let view = self.place(ns, target, renamed)?;
+                let view = self.place(ns, target, rename)?;
                 (view.namespace, view.place)
             }
             None => (self.namespace(ns)?, None),
@@ -309,19 +321,49 @@ pub struct Subtree {
     pub below: Vec<Node>,
 }
 
+/// Whether a write may get another name, and what kind of thing it names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rename {
+    /// It may not.
+    No,
+    /// A file: its extension stays at the end.
+    File,
+    /// A folder: it has no extension.
+    Folder,
+}
+
 /// How many UTF-16 units of a name's stem all its autorename candidates keep.
 pub const FAMILY: usize = 95;
 
-/// The folded beginning that a name shares with every name that autorename may give it.
+/// UTF-16 units of an extension beyond which it counts as a part of the stem.
+pub const EXTENSION: usize = 64;
+
+/// Stem and extension of a file's name; the extension begins with the last dot. A dot-file is
+/// all stem.
+pub fn split(name: &str) -> (&str, &str) {
+    match name.rfind('.') {
+        Some(dot) if dot > 0 && name[dot..].encode_utf16().count() <= EXTENSION => {
+            name.split_at(dot)
+        }
+        _ => (name, ""),
+    }
+}
+
+/// The folded beginning that all names share which autorename may give in place of this one:
+/// the stem and the parenthesis after it.
 ///
-/// That is the stem, folded; of a long stem, the beginning that stays the same wherever it is
+/// A long stem may be cut, so of that it is the beginning which stays the same wherever it is
 /// cut: characters at the cut may compose with what follows, so they don't count.
-pub fn family(name: &str) -> String {
-    let stem = match name.rsplit_once('.') {
-        Some((stem, _)) if !stem.is_empty() => stem,
-        _ => name,
+pub fn family(name: &str, rename: Rename) -> String {
+    let stem = match rename {
+        Rename::Folder => name,
+        Rename::No | Rename::File => split(name).0,
     };
-    let (short, whole) = (fold_name(cut_name(stem, FAMILY)), fold_name(stem));
+    let (short, whole) = (cut_name(stem, FAMILY), fold_name(stem));
+    if short == stem {
+        return format!("{whole} (");
+    }
+    let short = fold_name(short);
     let common = short
         .chars()
         .zip(whole.chars())

@@ -3,7 +3,7 @@
 use super::loads::{Credential, Listing, Loads, Taken};
 use super::rows::{
     Account, Blob, BlobId, ContentId, Entry, Extent, FileOffset, JournalId, Namespace, Node, Ns,
-    Replay, Revision, Session, Token,
+    Replay, Revision, Session, SessionState, Token,
 };
 use super::{Effect, Engine, Job, MetaError, Question};
 use futures_util::future::BoxFuture;
@@ -72,6 +72,13 @@ impl State {
                 Effect::AddAccount(account) => {
                     !self.accounts.iter().any(|one| one.name == account.name)
                 }
+                Effect::PutAccount(account) => {
+                    let same_name = |one: &&Account| one.name == account.name;
+                    self.accounts
+                        .iter()
+                        .find(same_name)
+                        .is_none_or(|one| one.id == account.id)
+                }
                 Effect::AddNamespace(namespace) => !self.namespaces.contains_key(&namespace.ns),
                 Effect::PutNode { node, seen } => {
                     let found = self.nodes.get(&(node.ns, node.key()));
@@ -93,11 +100,20 @@ impl State {
                     self.settings.insert(name.to_owned(), value);
                 }
                 Effect::AddAccount(account) => self.accounts.push(account),
+                Effect::PutAccount(account) => {
+                    self.accounts.retain(|one| one.id != account.id);
+                    self.accounts.push(account);
+                }
                 Effect::AddNamespace(namespace) | Effect::SetNamespace(namespace) => {
                     self.namespaces.insert(namespace.ns, namespace);
                 }
                 Effect::AddToken(token) => {
                     self.tokens.insert(token.hash, token);
+                }
+                Effect::RemoveToken { id } => self.tokens.retain(|_, token| token.id != id),
+                Effect::RemoveSession(id) => {
+                    self.sessions.remove(&id);
+                    self.replays.remove(&id);
                 }
                 Effect::PutSession(session) => {
                     self.sessions.insert(session.id.clone(), session);
@@ -181,6 +197,35 @@ impl Loads for State {
             .iter()
             .find(|account| account.name == name)
             .cloned())
+    }
+
+    fn accounts(&mut self) -> Result<Vec<Account>, MetaError> {
+        let mut accounts = self.accounts.clone();
+        accounts.sort_by(|one, other| one.name.cmp(&other.name));
+        Ok(accounts)
+    }
+
+    fn tokens(&mut self, account: &AccountId) -> Result<Vec<Token>, MetaError> {
+        let of_account = self
+            .tokens
+            .values()
+            .filter(|token| token.account == *account);
+        let mut tokens: Vec<Token> = of_account.cloned().collect();
+        tokens.sort_by(|one, other| (one.created, &one.id).cmp(&(other.created, &other.id)));
+        Ok(tokens)
+    }
+
+    fn token(&mut self, id: &str) -> Result<Option<Token>, MetaError> {
+        Ok(self.tokens.values().find(|token| token.id == id).cloned())
+    }
+
+    fn sessions(&mut self, account: &AccountId) -> Result<Vec<Session>, MetaError> {
+        let of_account = self.sessions.values().filter(|session| {
+            session.account == *account && session.state != SessionState::Committed
+        });
+        let mut sessions: Vec<Session> = of_account.cloned().collect();
+        sessions.sort_by(|one, other| (one.created, &one.id).cmp(&(other.created, &other.id)));
+        Ok(sessions)
     }
 
     fn namespace(&mut self, ns: Ns) -> Result<Namespace, MetaError> {

@@ -69,6 +69,17 @@ pub struct Account {
     pub ns: Ns,
     /// Since when.
     pub created: Micros,
+    /// Whether it may be used.
+    pub state: AccountState,
+}
+
+/// Whether an account may be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AccountState {
+    /// It may.
+    Active,
+    /// Not until the operator says so; everything is kept.
+    Suspended,
 }
 
 /// A namespace's counters: the row that every change of its tree locks.
@@ -87,6 +98,8 @@ pub struct Namespace {
 /// What a token may do; the token itself is never stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Token {
+    /// What the operator calls it; says nothing about the token.
+    pub id: String,
     /// SHA-256 of the token. Tokens are long and random, so a slow hash would add nothing.
     pub hash: [u8; 32],
     /// Whose.

@@ -4,7 +4,7 @@ use super::landing::{FreshIds, TreeChange};
 use super::target::NoPlace;
 use super::{Caller, Service};
 use crate::meta::rows::{ContentId, FileEntry, Namespace};
-use crate::meta::{Effect, Place, Target};
+use crate::meta::{Effect, Place, Rename, Target};
 use crate::rules::commit::{Incoming, Names, Verdict, decide};
 use crate::rules::naming::Numbering;
 use crate::sys::Micros;
@@ -52,6 +52,15 @@ impl Commit {
     /// The target, if the path is one.
     pub(super) fn target(&self) -> Option<&Target> {
         self.target.as_ref().ok()
+    }
+
+    /// Whether the file may get another name.
+    pub(super) fn rename(&self) -> Rename {
+        if self.info.autorename {
+            Rename::File
+        } else {
+            Rename::No
+        }
     }
 
     /// Saves a content.

@@ -4,7 +4,7 @@ use super::landing::{FreshIds, TreeChange};
 use super::target::{NoPlace, Place};
 use super::{Caller, ContentReader, Failure, Service, metadata};
 use crate::meta::rows::{Entry, FileEntry, Node, Ns};
-use crate::meta::{Decision, Loads, MetaError, Operation, PlaceView, Subtree, Target};
+use crate::meta::{Decision, Loads, MetaError, Operation, PlaceView, Rename, Subtree, Target};
 use crate::rules::naming::Numbering;
 use crate::rules::{folder, remove};
 use landfall_protocol::types::files::{
@@ -203,7 +203,12 @@ impl Operation for CreateFolder {
     type Answer = Result<CreateFolderResult, CreateFolderError>;
 
     fn load(&self, loads: &mut dyn Loads) -> Result<PlaceView, MetaError> {
-        loads.place(self.ns, &self.target, self.autorename)
+        let rename = if self.autorename {
+            Rename::Folder
+        } else {
+            Rename::No
+        };
+        loads.place(self.ns, &self.target, rename)
     }
 
     fn decide(&self, view: PlaceView) -> Decision<Self::Answer> {

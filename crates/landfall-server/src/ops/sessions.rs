@@ -360,12 +360,7 @@ impl Operation for Finish {
 
     fn load(&self, loads: &mut dyn Loads) -> Result<CommitView, MetaError> {
         let session = Some((&self.account, &self.session));
-        loads.commit(
-            session,
-            self.ns,
-            self.commit.target(),
-            self.commit.info.autorename,
-        )
+        loads.commit(session, self.ns, self.commit.target(), self.commit.rename())
     }
 
     fn decide(&self, view: CommitView) -> Decision<Finished> {
@@ -469,12 +464,7 @@ impl Operation for Upload {
     type Answer = Result<FileMetadata, UploadError>;
 
     fn load(&self, loads: &mut dyn Loads) -> Result<PlaceView, MetaError> {
-        let view = loads.commit(
-            None,
-            self.ns,
-            self.commit.target(),
-            self.commit.info.autorename,
-        )?;
+        let view = loads.commit(None, self.ns, self.commit.target(), self.commit.rename())?;
         Ok(PlaceView {
             namespace: view.namespace,
             place: view.place,

@@ -5,7 +5,7 @@
 //! conflicted copy).txt`, the second `document (Panda's conflicted copy 2).txt`.
 
 use crate::meta::rows::JournalId;
-use crate::meta::{FAMILY, Place, Taken};
+use crate::meta::{EXTENSION, FAMILY, Place, Taken, split};
 use landfall_protocol::limits;
 use landfall_protocol::path::{cut_name, fold_name};
 
@@ -39,9 +39,6 @@ pub struct FreeName {
     /// The last change at its place, if it was used before.
     pub seen: Option<JournalId>,
 }
-
-/// UTF-16 units of an extension beyond which it counts as a part of the stem.
-const EXTENSION: usize = 64;
 
 /// UTF-16 units of a display name that go into a conflicted copy.
 const OWNER: usize = 60;
@@ -97,14 +94,6 @@ pub fn free_name(
     })
 }
 
-/// Stem and extension, which begins with the last dot. A dot-file is all stem.
-fn split(name: &str) -> (&str, &str) {
-    match name.rfind('.') {
-        Some(dot) if dot > 0 && units(&name[dot..]) <= EXTENSION => name.split_at(dot),
-        _ => (name, ""),
-    }
-}
-
 /// The display name as a part of a file name; `None` if nothing of it can be one.
 fn clean(display_name: &str) -> Option<String> {
     let legal: String = display_name
@@ -127,7 +116,7 @@ fn units(text: &str) -> usize {
 mod tests {
     use super::{FreeName, Numbering, Strategy, free_name};
     use crate::meta::rows::JournalId;
-    use crate::meta::{Place, Taken, family};
+    use crate::meta::{Place, Rename, Taken, family};
     use landfall_protocol::limits;
     use landfall_protocol::path::{check_name, fold_name};
     use proptest::prelude::{prop_assert, proptest};
@@ -264,7 +253,7 @@ mod tests {
                     let free = free_name(&name, false, strategy, &taken).unwrap();
                     prop_assert!(check_name(&free.name).is_ok(), "{:?}", free.name);
                     let folded = fold_name(&free.name);
-                    prop_assert!(folded.starts_with(&family(&name)), "{folded:?} of {name:?}");
+                    prop_assert!(folded.starts_with(&family(&name, Rename::File)), "{folded:?} of {name:?}");
                     prop_assert!(taken.iter().all(|taken: &Taken| taken.name != folded));
                     taken.push(Taken { name: folded, journal: JournalId(1), live: true });
                 }

@@ -1,7 +1,7 @@
 //! Effects as SQL.
 
 use super::values::{checksum_bytes, failure, scopes_text, signed};
-use crate::meta::rows::{BlobPlace, Entry, JournalId, Node, SessionState};
+use crate::meta::rows::{AccountState, BlobPlace, Entry, JournalId, Node, SessionState};
 use crate::meta::{Effect, MetaError};
 use rusqlite::{Connection, ErrorCode, Params};
 
@@ -15,13 +15,25 @@ pub(super) fn apply(connection: &Connection, effect: &Effect) -> Result<(), Meta
         ),
         Effect::AddAccount(account) => execute(
             connection,
-            "INSERT INTO account (id, name, display_name, ns, created) VALUES (?1, ?2, ?3, ?4, ?5)",
+            "INSERT INTO account (id, name, display_name, ns, created, suspended)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
             (
                 account.id.as_str(),
                 &account.name,
                 &account.display_name,
                 account.ns.0,
                 account.created.0,
+                account.state == AccountState::Suspended,
+            ),
+        ),
+        Effect::PutAccount(account) => execute(
+            connection,
+            "UPDATE account SET name = ?2, display_name = ?3, suspended = ?4 WHERE id = ?1",
+            (
+                account.id.as_str(),
+                &account.name,
+                &account.display_name,
+                account.state == AccountState::Suspended,
             ),
         ),
         Effect::AddNamespace(namespace) => execute(
@@ -46,7 +58,8 @@ pub(super) fn apply(connection: &Connection, effect: &Effect) -> Result<(), Meta
         ),
         Effect::AddToken(token) => execute(
             connection,
-            "INSERT INTO token (hash, account, scopes, expires, created) VALUES (?1, ?2, ?3, ?4, ?5)
+            "INSERT INTO token (hash, account, scopes, expires, created, id)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6)
              ON CONFLICT (hash) DO UPDATE SET
                  account = excluded.account, scopes = excluded.scopes, expires = excluded.expires",
             (
@@ -55,8 +68,16 @@ pub(super) fn apply(connection: &Connection, effect: &Effect) -> Result<(), Meta
                 scopes_text(&token.scopes),
                 token.expires.map(|expires| expires.0),
                 token.created.0,
+                &token.id,
             ),
         ),
+        Effect::RemoveToken { id } => {
+            execute(connection, "DELETE FROM token WHERE id = ?1", [id])
+        }
+        Effect::RemoveSession(id) => {
+            run(connection, "DELETE FROM replay WHERE session = ?1", [id.as_str()])?;
+            execute(connection, "DELETE FROM session WHERE id = ?1", [id.as_str()])
+        }
         Effect::PutSession(session) => execute(
             connection,
             "INSERT INTO session (id, account, created, state, content, length, hasher)
@@ -206,19 +227,24 @@ fn put_node(
     }
 }
 
+/// Runs a statement that changes exactly one row.
 fn execute(connection: &Connection, sql: &str, params: impl Params) -> Result<(), MetaError> {
-    let changed = connection
-        .prepare_cached(sql)
-        .and_then(|mut statement| statement.execute(params));
-    match changed {
-        Ok(1) => Ok(()),
-        Ok(rows) => Err(MetaError::Damaged(format!(
+    match run(connection, sql, params)? {
+        1 => Ok(()),
+        rows => Err(MetaError::Damaged(format!(
             "a statement changed {rows} rows: {sql}"
         ))),
-        // Names and ids that must be unique and are taken: somebody was faster.
-        Err(error) if error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) => {
-            Err(MetaError::Changed)
-        }
-        Err(error) => Err(failure(error)),
     }
+}
+
+/// Runs a statement and says how many rows it changed.
+fn run(connection: &Connection, sql: &str, params: impl Params) -> Result<usize, MetaError> {
+    connection
+        .prepare_cached(sql)
+        .and_then(|mut statement| statement.execute(params))
+        .map_err(|error| match error.sqlite_error_code() {
+            // Names and ids that must be unique and are taken: somebody was faster.
+            Some(ErrorCode::ConstraintViolation) => MetaError::Changed,
+            _ => failure(error),
+        })
 }

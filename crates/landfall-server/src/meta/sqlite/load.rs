@@ -4,8 +4,9 @@ use super::values::{checksums, failure, scopes, signed, unsigned};
 use crate::meta::MetaError;
 use crate::meta::loads::{Credential, Listing, Loads, Taken};
 use crate::meta::rows::{
-    Account, Blob, BlobId, BlobOffset, BlobPlace, ContentId, Entry, Extent, FileEntry, FileOffset,
-    JournalId, Namespace, Node, Ns, Replay, Revision, Session, SessionState, Token,
+    Account, AccountState, Blob, BlobId, BlobOffset, BlobPlace, ContentId, Entry, Extent,
+    FileEntry, FileOffset, JournalId, Namespace, Node, Ns, Replay, Revision, Session, SessionState,
+    Token,
 };
 use crate::sys::Micros;
 use bytes::Bytes;
@@ -61,22 +62,16 @@ macro_rules! node_query {
 impl Loads for Rows<'_> {
     fn credential(&mut self, hash: &[u8; 32]) -> Result<Option<Credential>, MetaError> {
         self.one(
-            "SELECT account.id, account.name, account.display_name, account.ns, account.created,
-                 token.hash, token.scopes, token.expires, token.created
-             FROM token JOIN account ON account.id = token.account
-             WHERE token.hash = ?1",
+            "SELECT account.id, account.name, account.display_name, account.ns,
+                     account.created, account.suspended, token.hash, token.id, token.account,
+                     token.scopes, token.expires, token.created
+                 FROM token JOIN account ON account.id = token.account
+                 WHERE token.hash = ?1",
             [&hash[..]],
             |row| {
-                let account = account(row)?;
                 Ok(Ok(Credential {
-                    token: Token {
-                        hash: row.get(5)?,
-                        account: account.id.clone(),
-                        scopes: scopes(&row.get::<_, String>(6)?),
-                        expires: row.get::<_, Option<i64>>(7)?.map(Micros),
-                        created: Micros(row.get(8)?),
-                    },
-                    account,
+                    account: account(row)?,
+                    token: token(row, 6)?,
                 }))
             },
         )
@@ -90,9 +85,43 @@ impl Loads for Rows<'_> {
 
     fn account_by_name(&mut self, name: &str) -> Result<Option<Account>, MetaError> {
         self.one(
-            "SELECT id, name, display_name, ns, created FROM account WHERE name = ?1",
+            "SELECT id, name, display_name, ns, created, suspended FROM account WHERE name = ?1",
             [name],
             |row| account(row).map(Ok),
+        )
+    }
+
+    fn accounts(&mut self) -> Result<Vec<Account>, MetaError> {
+        self.all(
+            "SELECT id, name, display_name, ns, created, suspended FROM account ORDER BY name",
+            [],
+            |row| account(row).map(Ok),
+        )
+    }
+
+    fn tokens(&mut self, account: &AccountId) -> Result<Vec<Token>, MetaError> {
+        self.all(
+            "SELECT hash, id, account, scopes, expires, created FROM token
+             WHERE account = ?1 ORDER BY created, id",
+            [account.as_str()],
+            |row| token(row, 0).map(Ok),
+        )
+    }
+
+    fn token(&mut self, id: &str) -> Result<Option<Token>, MetaError> {
+        self.one(
+            "SELECT hash, id, account, scopes, expires, created FROM token WHERE id = ?1",
+            [id],
+            |row| token(row, 0).map(Ok),
+        )
+    }
+
+    fn sessions(&mut self, account: &AccountId) -> Result<Vec<Session>, MetaError> {
+        self.all(
+            "SELECT id, account, created, state, content, length, hasher FROM session
+             WHERE account = ?1 AND state <> 2 ORDER BY created, id",
+            [account.as_str()],
+            session,
         )
     }
 
@@ -126,24 +155,7 @@ impl Loads for Rows<'_> {
             "SELECT id, account, created, state, content, length, hasher
              FROM session WHERE id = ?1 AND account = ?2",
             [id.as_str(), account.as_str()],
-            |row| {
-                let session = Session {
-                    id: SessionId::from_stored(row.get::<_, String>(0)?),
-                    account: AccountId::from_stored(row.get::<_, String>(1)?),
-                    created: Micros(row.get(2)?),
-                    state: match row.get(3)? {
-                        0 => SessionState::Open,
-                        1 => SessionState::Closed,
-                        2 => SessionState::Committed,
-                        other => return Ok(damaged("session state", other)),
-                    },
-                    content: ContentId(row.get(4)?),
-                    length: 0,
-                    hasher: row.get(6)?,
-                };
-                let length = row.get(5)?;
-                Ok(unsigned(length).map(|length| Session { length, ..session }))
-            },
+            session,
         )
     }
 
@@ -381,6 +393,37 @@ fn after_all(prefix: &str) -> Option<String> {
     None
 }
 
+fn session(row: &Row<'_>) -> rusqlite::Result<Result<Session, MetaError>> {
+    let session = Session {
+        id: SessionId::from_stored(row.get::<_, String>(0)?),
+        account: AccountId::from_stored(row.get::<_, String>(1)?),
+        created: Micros(row.get(2)?),
+        state: match row.get(3)? {
+            0 => SessionState::Open,
+            1 => SessionState::Closed,
+            2 => SessionState::Committed,
+            other => return Ok(damaged("session state", other)),
+        },
+        content: ContentId(row.get(4)?),
+        length: 0,
+        hasher: row.get(6)?,
+    };
+    let length = row.get(5)?;
+    Ok(unsigned(length).map(|length| Session { length, ..session }))
+}
+
+/// A token from the columns hash, id, account, scopes, expires, created.
+fn token(row: &Row<'_>, first: usize) -> rusqlite::Result<Token> {
+    Ok(Token {
+        hash: row.get(first)?,
+        id: row.get(first + 1)?,
+        account: AccountId::from_stored(row.get::<_, String>(first + 2)?),
+        scopes: scopes(&row.get::<_, String>(first + 3)?),
+        expires: row.get::<_, Option<i64>>(first + 4)?.map(Micros),
+        created: Micros(row.get(first + 5)?),
+    })
+}
+
 fn account(row: &Row<'_>) -> rusqlite::Result<Account> {
     Ok(Account {
         id: AccountId::from_stored(row.get::<_, String>(0)?),
@@ -388,6 +431,11 @@ fn account(row: &Row<'_>) -> rusqlite::Result<Account> {
         display_name: row.get(2)?,
         ns: Ns(row.get(3)?),
         created: Micros(row.get(4)?),
+        state: if row.get(5)? {
+            AccountState::Suspended
+        } else {
+            AccountState::Active
+        },
     })
 }
 

@@ -18,12 +18,14 @@ CREATE TABLE account (
     name TEXT NOT NULL UNIQUE,
     display_name TEXT,
     ns INTEGER NOT NULL REFERENCES namespace,
-    created INTEGER NOT NULL
+    created INTEGER NOT NULL,
+    suspended INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
 -- A token is kept as its SHA-256 only.
 CREATE TABLE token (
     hash BLOB PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
     account TEXT NOT NULL REFERENCES account,
     scopes TEXT NOT NULL,
     expires INTEGER,
