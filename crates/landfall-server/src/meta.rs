@@ -12,6 +12,8 @@ mod loads;
 mod memory;
 pub mod rows;
 mod sqlite;
+#[cfg(test)]
+mod suite;
 
 pub use effect::Effect;
 pub use loads::{

@@ -110,6 +110,31 @@ on_each_store! {
         assert!(second.ends_with(" (Panda's conflicted copy 2)"), "{second}");
     }
 
+    async fn a_name_with_the_last_of_all_characters_can_be_renamed_again(server: TestServer) {
+        let calls = server.calls();
+        // Wherever a long stem is cut, the character stands behind the cut of one of these.
+        for length in 60..=130 {
+            let path = format!("/{}\u{10ffff}z", "x".repeat(length));
+            let copies = add_copies(&calls, &path, 2).await;
+            assert!(copies[1].ends_with("\u{10ffff}z (3)"), "{copies:?}");
+        }
+    }
+
+    async fn a_renamed_file_of_the_longest_path_does_not_spoil_the_tree(server: TestServer) {
+        let calls = server.calls();
+        // 4096 bytes: the longest path. Its copy would be longer.
+        let path = format!("{}/{}", format!("/{}", "x".repeat(254)).repeat(16), "y".repeat(15));
+        calls.put(&path, "first").await;
+        let answer = calls.commit(&json!({"path": path, "autorename": true}), "second").await;
+        assert!(matches!(answer.status, 200 | 409), "{}", answer.text());
+        assert!(calls.tree().await.len() >= 17, "the tree can still be listed");
+        if answer.status == 200 {
+            let saved = answer.ok();
+            let renamed = saved["path_display"].as_str().expect("a path");
+            assert_eq!(calls.read(renamed).await, "second", "what was saved can be reached by its path");
+        }
+    }
+
     async fn a_stale_update_becomes_a_conflicted_copy_of_its_owner(server: TestServer) {
         let calls = server.calls();
         let stale = calls.put("/document.txt", "first").await;
@@ -146,6 +171,18 @@ on_each_store! {
             let stale = calls.put("/document.txt", "first").await;
             calls.put("/document.txt", "second").await;
             assert_eq!(stale_update(&calls, "/document.txt", &stale, "third").await, owner);
+        }
+    }
+
+    async fn letters_that_compose_only_in_lower_case_are_one_name(server: TestServer) {
+        let calls = server.calls();
+        // "J" and a caron have no character of their own; "j" and a caron have.
+        for (upper, lower) in [("/J\u{30c}", "/j\u{30c}"), ("/H\u{331}", "/\u{1e96}")] {
+            let saved = calls.put(upper, "first").await;
+            let key = saved["path_lower"].as_str().expect("a path").to_owned();
+            assert_eq!(calls.metadata(&key).await.status, 200, "path_lower of {upper:?} leads to it");
+            let refused = calls.commit(&json!({ "path": lower }), "second").await;
+            assert_eq!(refused.status, 409, "{upper:?} and {lower:?} are one path: {}", refused.text());
         }
     }
 
@@ -383,6 +420,16 @@ on_each_store! {
         }
         let none = json!({"path": "/none", "property_groups": []});
         calls.commit(&none, "x").await.ok();
+    }
+
+    async fn a_repeated_finish_says_again_that_the_properties_were_not_saved(server: TestServer) {
+        let calls = server.calls();
+        let commit = json!({"path": "/f", "property_groups": [{"template_id": "ptid:abc", "fields": []}]});
+        let session = calls.start("{}", "x").await;
+        let first = calls.finish(&session, 1, &commit.to_string(), "").await;
+        assert_eq!(first.error(), "properties_error/template_not_found");
+        let again = calls.finish(&session, 1, &commit.to_string(), "").await;
+        assert_eq!((again.status, again.text()), (first.status, first.text()));
     }
 }
 
