@@ -306,6 +306,12 @@ pub(crate) enum AdminCommand {
     /// Access tokens
     #[command(subcommand)]
     Token(TokenCommand),
+    /// Unfinished upload sessions
+    #[command(subcommand)]
+    Session(AdminSessionCommand),
+    /// How much an account may store
+    #[command(subcommand)]
+    Quota(QuotaCommand),
 }
 
 #[derive(Debug, Subcommand)]
@@ -318,10 +324,75 @@ pub(crate) enum AccountCommand {
         #[arg(long, env = "LANDFALL_DISPLAY_NAME", value_name = "TEXT")]
         display_name: Option<String>,
     },
+    /// List the accounts, with what they use
+    List,
+    /// Give an account another name
+    Rename {
+        /// Its name
+        name: String,
+        /// Its new name
+        new: String,
+    },
+    /// Let nobody in with an account's tokens; everything is kept
+    Suspend {
+        /// Its name
+        name: String,
+    },
+    /// Let a suspended account in again
+    Resume {
+        /// Its name
+        name: String,
+    },
 }
 
 #[derive(Debug, Subcommand)]
+pub(crate) enum AdminSessionCommand {
+    /// List an account's unfinished sessions
+    List {
+        /// Whose
+        #[arg(long, env = "LANDFALL_ACCOUNT", value_name = "NAME")]
+        account: String,
+    },
+    /// End an unfinished session
+    Abort {
+        /// Whose
+        #[arg(long, env = "LANDFALL_ACCOUNT", value_name = "NAME")]
+        account: String,
+        /// Its id
+        session: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum QuotaCommand {
+    /// Limit the bytes of an account's current files
+    Set {
+        /// Whose
+        #[arg(long, env = "LANDFALL_ACCOUNT", value_name = "NAME")]
+        account: String,
+        /// Bytes, or a number and KiB, MiB, GiB or TiB; `none` lifts the limit
+        #[arg(value_parser = quota)]
+        size: Quota,
+    },
+}
+
+/// A limit in bytes, or none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Quota(pub(crate) Option<u64>);
+
+#[derive(Debug, Subcommand)]
 pub(crate) enum TokenCommand {
+    /// List an account's tokens by their ids; what they are is known to nobody
+    List {
+        /// Whose
+        #[arg(long, env = "LANDFALL_ACCOUNT", value_name = "NAME")]
+        account: String,
+    },
+    /// Make a token useless, at once
+    Revoke {
+        /// Its id, from `token list`
+        id: String,
+    },
     /// Make an access token and print it; it is not shown again
     Create {
         /// Whose token
@@ -378,6 +449,31 @@ fn scope(text: &str) -> Result<Scope, String> {
     })
 }
 
+fn quota(text: &str) -> Result<Quota, String> {
+    if text == "none" {
+        return Ok(Quota(None));
+    }
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, unit) = text.split_at(digits);
+    let unit: u64 = match unit.trim_start() {
+        "" | "B" => 1,
+        "KiB" => 1 << 10,
+        "MiB" => 1 << 20,
+        "GiB" => 1 << 30,
+        "TiB" => 1 << 40,
+        _ => return Err("must be `none`, or a number with or without KiB, MiB, GiB, TiB".into()),
+    };
+    let bytes = number
+        .parse::<u64>()
+        .ok()
+        .and_then(|number| number.checked_mul(unit));
+    // Counters of the metadata are of 63 bits.
+    let bytes = bytes.filter(|&bytes| bytes <= i64::MAX as u64);
+    bytes
+        .map(|bytes| Quota(Some(bytes)))
+        .ok_or_else(|| "is no number of bytes".to_owned())
+}
+
 fn duration(text: &str) -> Result<Duration, String> {
     let wrong = || "must be a number and s, m, h or d, such as 30s or 7d".to_owned();
     let unit = match text.chars().last() {
@@ -398,7 +494,7 @@ fn duration(text: &str) -> Result<Duration, String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Cli, duration, mode, scope};
+    use super::{Cli, Quota, duration, mode, quota, scope};
     use clap::{Command, CommandFactory, Parser};
     use landfall_protocol::types::files::WriteMode;
     use std::time::Duration;
@@ -450,6 +546,25 @@ mod tests {
             "1ä",
         ] {
             assert!(duration(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn quotas_are_bytes_with_or_without_a_unit() {
+        assert_eq!(quota("none"), Ok(Quota(None)));
+        assert_eq!(quota("0"), Ok(Quota(Some(0))));
+        assert_eq!(quota("10GiB"), Ok(Quota(Some(10 << 30))));
+        assert_eq!(quota("3 MiB"), Ok(Quota(Some(3 << 20))));
+        for text in [
+            "",
+            "GiB",
+            "1GB",
+            "-1",
+            "1.5GiB",
+            "99999999999999999999",
+            "9999999999TiB",
+        ] {
+            assert!(quota(text).is_err(), "{text}");
         }
     }
 

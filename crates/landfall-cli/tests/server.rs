@@ -262,3 +262,65 @@ fn tokens_are_limited_by_scope_and_time() {
     let again = ["admin", "--data", "data", "account", "add", "panda"];
     assert!(tool.run(again).stderr.contains("panda"));
 }
+
+#[test]
+fn accounts_tokens_and_sessions_are_administered_while_the_server_runs() {
+    let tool = tool();
+    let serving = with_remote(&tool);
+    let admin = |args: &[&str]| {
+        let mut command = tool.command(["admin", "--data", "data"]);
+        command.args(args);
+        Run::of(command)
+    };
+    tool.write("file", "hello");
+    here(&tool, ["put", "file", "/file"]).ok();
+    let listed = admin(&["account", "list"]);
+    assert!(listed.ok().starts_with("panda\tdbid:"), "{listed:?}");
+    assert!(
+        listed.ok().ends_with("\tactive\tused 5\tquota none"),
+        "{listed:?}"
+    );
+
+    admin(&["account", "suspend", "panda"]).ok();
+    assert!(here(&tool, ["ls"]).fails(3).contains("suspended"));
+    admin(&["account", "resume", "panda"]).ok();
+    here(&tool, ["ls"]).ok();
+
+    admin(&["quota", "set", "--account", "panda", "8"]).ok();
+    tool.write("more", "more!");
+    here(&tool, ["put", "more", "/more"]).fails(7);
+    admin(&["quota", "set", "--account", "panda", "none"]).ok();
+    here(&tool, ["put", "more", "/more"]).ok();
+
+    let session = here(&tool, ["session", "start", "--data", "file"])
+        .ok()
+        .to_owned();
+    let listed = admin(&["session", "list", "--account", "panda"]);
+    assert!(
+        listed.ok().contains(&session) && listed.ok().contains("5 bytes"),
+        "{listed:?}"
+    );
+    admin(&["session", "abort", "--account", "panda", &session]).ok();
+    let late = [
+        "session",
+        "finish",
+        "--session",
+        &session,
+        "--offset",
+        "5",
+        "--path",
+        "/late",
+    ];
+    assert!(here(&tool, late).stderr.contains("not_found"));
+    admin(&["session", "abort", "--account", "panda", &session]).fails(4);
+
+    admin(&["account", "rename", "panda", "bear"]).ok();
+    admin(&["token", "list", "--account", "panda"]).fails(4);
+    let listed = admin(&["token", "list", "--account", "bear"]);
+    let id = listed.ok().split('\t').next().unwrap().to_owned();
+    here(&tool, ["ls"]).ok();
+    admin(&["token", "revoke", &id]).ok();
+    here(&tool, ["ls"]).fails(3);
+    admin(&["token", "revoke", &id]).fails(4);
+    drop(serving);
+}

@@ -1,43 +1,152 @@
-//! `admin`: accounts and tokens of a server's data directory.
+//! `admin`: accounts, tokens, sessions and quotas of a server's data directory.
 
-use crate::cli::{AccountCommand, Admin, AdminCommand, TokenCommand};
+use crate::cli::{
+    AccountCommand, Admin as Args, AdminCommand, AdminSessionCommand, Quota, QuotaCommand,
+    TokenCommand,
+};
 use crate::exit::{Exit, Fail, Result};
 use crate::output;
-use landfall_server::{AdminError, Storage, TokenGrant};
+use landfall_server::meta::rows::{AccountState, SessionState};
+use landfall_server::{Admin, AdminError, Storage, TokenGrant};
 
-pub(crate) async fn run(args: &Admin) -> Result<()> {
+pub(crate) async fn run(args: &Args) -> Result<()> {
     let storage = Storage::open(&args.data).map_err(|error| {
         let what = format!("can't open {}", args.data.display());
         Fail::new(Exit::Other, what, error)
     })?;
     let admin = storage.admin();
     match &args.command {
-        AdminCommand::Account(AccountCommand::Add { name, display_name }) => {
+        AdminCommand::Account(command) => account(&admin, command).await,
+        AdminCommand::Token(command) => token(&admin, command).await,
+        AdminCommand::Session(command) => session(&admin, command).await,
+        AdminCommand::Quota(QuotaCommand::Set {
+            account,
+            size: Quota(quota),
+        }) => {
+            let set = admin.set_quota(account, *quota).await;
+            done(set, || format!("can't set the quota of {account}"))
+        }
+    }
+}
+
+async fn account(admin: &Admin, command: &AccountCommand) -> Result<()> {
+    match command {
+        AccountCommand::Add { name, display_name } => {
             let added = admin.add_account(name, display_name.as_deref()).await;
-            let id = added.map_err(|error| failed(format!("can't add account {name}"), &error))?;
+            let id = done(added, || format!("can't add account {name}"))?;
             output::line(id.as_str())
         }
-        AdminCommand::Token(TokenCommand::Create {
+        AccountCommand::List => {
+            let accounts = admin.accounts().await;
+            for info in done(accounts, || "can't list the accounts".to_owned())? {
+                let quota = info
+                    .quota
+                    .map_or("none".to_owned(), |quota| quota.to_string());
+                let state = match info.account.state {
+                    AccountState::Active => "active",
+                    AccountState::Suspended => "suspended",
+                };
+                output::line(&format!(
+                    "{}\t{}\t{state}\tused {}\tquota {quota}",
+                    info.account.name, info.account.id, info.used
+                ))?;
+            }
+            Ok(())
+        }
+        AccountCommand::Rename { name, new } => {
+            let renamed = admin.rename_account(name, new).await;
+            done(renamed, || format!("can't rename account {name}"))
+        }
+        AccountCommand::Suspend { name } => {
+            let suspended = admin.set_state(name, AccountState::Suspended).await;
+            done(suspended, || format!("can't suspend account {name}"))
+        }
+        AccountCommand::Resume { name } => {
+            let resumed = admin.set_state(name, AccountState::Active).await;
+            done(resumed, || format!("can't resume account {name}"))
+        }
+    }
+}
+
+async fn token(admin: &Admin, command: &TokenCommand) -> Result<()> {
+    match command {
+        TokenCommand::Create {
             account,
             scope,
             expires,
-        }) => {
+        } => {
             let grant = TokenGrant {
                 scopes: scope.clone(),
                 expires: *expires,
                 token: None,
             };
             let made = admin.create_token(account, grant).await;
-            let what = format!("can't create a token for {account}");
-            output::line(&made.map_err(|error| failed(what, &error))?)
+            output::line(&done(made, || {
+                format!("can't create a token for {account}")
+            })?)
+        }
+        TokenCommand::List { account } => {
+            let tokens = admin.tokens(account).await;
+            for token in done(tokens, || format!("can't list the tokens of {account}"))? {
+                let scopes: Vec<&str> = token.scopes.iter().map(|scope| scope.name()).collect();
+                let expires = token
+                    .expires
+                    .map_or("never".to_owned(), |at| at.timestamp().to_string());
+                output::line(&format!(
+                    "{}\tcreated {}\texpires {expires}\t{}",
+                    token.id,
+                    token.created.timestamp(),
+                    scopes.join(",")
+                ))?;
+            }
+            Ok(())
+        }
+        TokenCommand::Revoke { id } => {
+            let revoked = admin.revoke_token(id).await;
+            done(revoked, || format!("can't revoke token {id}"))
         }
     }
 }
 
-fn failed(what: String, error: &AdminError) -> Fail {
-    let exit = match error {
-        AdminError::AccountExists { .. } => Exit::Conflict,
-        _ => Exit::Other,
-    };
-    Fail::new(exit, what, error)
+async fn session(admin: &Admin, command: &AdminSessionCommand) -> Result<()> {
+    match command {
+        AdminSessionCommand::List { account } => {
+            let sessions = admin.sessions(account).await;
+            for session in done(sessions, || format!("can't list the sessions of {account}"))? {
+                let state = match session.state {
+                    SessionState::Open => "open",
+                    SessionState::Closed => "closed",
+                    SessionState::Committed => "finished",
+                };
+                output::line(&format!(
+                    "{}\t{state}\tstarted {}\t{} bytes",
+                    session.id,
+                    session.created.timestamp(),
+                    session.length
+                ))?;
+            }
+            Ok(())
+        }
+        AdminSessionCommand::Abort { account, session } => {
+            let aborted = admin.abort_session(account, session).await;
+            done(aborted, || format!("can't abort session {session}"))
+        }
+    }
+}
+
+fn done<T>(
+    outcome: std::result::Result<T, AdminError>,
+    what: impl FnOnce() -> String,
+) -> Result<T> {
+    outcome.map_err(|error| {
+        let exit = match error {
+            AdminError::AccountExists(_) => Exit::Conflict,
+            AdminError::NoSuchAccount(_)
+            | AdminError::NoSuchToken(_)
+            | AdminError::NoSuchSession { .. } => Exit::Source,
+            AdminError::BadName(_) | AdminError::BadToken { .. } => Exit::Usage,
+            AdminError::Meta(_) => Exit::Other,
+        };
+        Fail::new(exit, what(), error)
+    })
 }
