@@ -280,6 +280,9 @@ pub(crate) struct Serve {
         default_value = "127.0.0.1:8765"
     )]
     pub(crate) listen: SocketAddr,
+    /// Remove revisions that were replaced or deleted so long ago [default: never]
+    #[arg(long, env = "LANDFALL_KEEP_REVISIONS", value_name = "DURATION", value_parser = duration)]
+    pub(crate) keep_revisions: Option<Duration>,
     /// Serve other machines without encryption: anybody between can read tokens and files
     #[arg(long, env = "LANDFALL_INSECURE_LISTEN", value_parser = FalseyValueParser::new())]
     pub(crate) insecure_listen: bool,
@@ -312,6 +315,17 @@ pub(crate) enum AdminCommand {
     /// How much an account may store
     #[command(subcommand)]
     Quota(QuotaCommand),
+    /// Remove what nothing refers to any more, as a running server does from time to time
+    Collect {
+        /// Don't wait for downloads that may still be reading it
+        #[arg(long, env = "LANDFALL_COLLECT_NOW", value_parser = FalseyValueParser::new())]
+        now: bool,
+        /// Remove revisions that were replaced or deleted so long ago, too
+        #[arg(long, env = "LANDFALL_KEEP_REVISIONS", value_name = "DURATION", value_parser = duration)]
+        keep_revisions: Option<Duration>,
+    },
+    /// Read every stored byte and compare it with its checksum
+    Check,
 }
 
 #[derive(Debug, Subcommand)]

@@ -68,6 +68,21 @@ pub trait BlobStore: Debug + Send + Sync {
         length: usize,
     ) -> BoxFuture<'_, Result<Bytes, BlobError>>;
 
+    /// The first part of the names that this store gives, under which it is known as a writer.
+    fn writer(&self) -> String;
+
+    /// Goes on under another name: the old one was fenced.
+    fn rename_writer(&self);
+
+    /// Removes a blob; one that isn't there is no error.
+    fn remove(&self, id: &BlobId) -> BoxFuture<'_, Result<(), BlobError>>;
+
+    /// All writers that ever made a blob here.
+    fn writers(&self) -> BoxFuture<'_, Result<Vec<String>, BlobError>>;
+
+    /// The blobs of a writer.
+    fn list(&self, writer: &str) -> BoxFuture<'_, Result<Vec<BlobId>, BlobError>>;
+
     /// Bytes that can still be stored; `None`: not known.
     fn free_bytes(&self) -> Option<u64>;
 }

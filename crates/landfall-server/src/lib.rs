@@ -29,6 +29,7 @@ pub mod rules;
 mod server;
 mod storage;
 pub mod sys;
+pub mod upkeep;
 
 pub use meta::OpenError;
 pub use ops::{AccountInfo, Admin, AdminError, TokenGrant};

@@ -17,8 +17,8 @@ mod suite;
 
 pub use effect::Effect;
 pub use loads::{
-    CommitView, Credential, EXTENSION, FAMILY, Listing, Loads, Place, PlaceView, Rename, Subtree,
-    Taken, Target, family, split,
+    CommitView, ContentUse, Credential, EXTENSION, FAMILY, Listing, Loads, Place, PlaceView,
+    Rename, Subtree, Taken, Target, family, split,
 };
 pub use memory::MemoryEngine;
 pub use sqlite::{OpenError, SqliteEngine};
@@ -39,6 +39,9 @@ pub enum MetaError {
     /// The rows changed between load and apply: the transaction starts over.
     #[error("the rows changed underneath the operation")]
     Changed,
+    /// The blob's writer was taken for dead: it needs another name, and its client to try again.
+    #[error("this process was taken for dead by another one; it goes on under another name")]
+    Fenced,
     /// Something that should be there is missing or unreadable.
     #[error("the metadata is damaged: {0}")]
     Damaged(String),

@@ -43,6 +43,8 @@ pub struct Service {
     /// Where autorename's numbers begin.
     pub numbering: Numbering,
     cursor_key: [u8; 32],
+    /// The name under which this process is known as a writer of blobs.
+    registered: Arc<tokio::sync::Mutex<Option<String>>>,
 }
 
 impl Service {
@@ -72,6 +74,7 @@ impl Service {
             sys,
             numbering,
             cursor_key,
+            registered: Arc::default(),
         })
     }
 }

@@ -5,10 +5,12 @@ use crate::meta::MetaError;
 use crate::ops::{AdminError, Service, hash_of_token};
 use crate::rules::naming::Numbering;
 use crate::storage::Storage;
+use crate::upkeep::{Collected, HEARTBEAT, Policy, Upkeep};
 use std::fmt;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::net::TcpListener;
 
 /// How a server is run.
@@ -22,6 +24,8 @@ pub struct ServeOptions {
     pub process_token: Option<ProcessToken>,
     /// Where autorename's numbers begin.
     pub numbering: Numbering,
+    /// What is removed without being asked; `None`: nothing, somebody else sees to it.
+    pub upkeep: Option<Policy>,
 }
 
 impl ServeOptions {
@@ -32,6 +36,7 @@ impl ServeOptions {
             insecure_listen: false,
             process_token: None,
             numbering: Numbering::default(),
+            upkeep: Some(Policy::default()),
         }
     }
 }
@@ -81,6 +86,8 @@ pub enum ServeError {
 pub struct Server {
     accept: Accept,
     address: SocketAddr,
+    upkeep: Upkeep,
+    policy: Option<Policy>,
 }
 
 impl fmt::Debug for Accept {
@@ -106,6 +113,7 @@ impl Server {
                 account: storage.admin().account(&account).await?,
             }),
         };
+        let upkeep = storage.upkeep();
         let Storage { meta, blobs, sys } = storage;
         let service = Service::new(meta, blobs, sys, options.numbering).await?;
         let listen = |source| ServeError::Listen { address, source };
@@ -115,6 +123,8 @@ impl Server {
         Ok(Self {
             accept: Accept { listener, state },
             address,
+            upkeep,
+            policy: options.upkeep,
         })
     }
 
@@ -126,6 +136,34 @@ impl Server {
     /// Serves until `shutdown`, then lets the requests under way finish, for ten seconds at the
     /// most.
     pub async fn run(self, shutdown: impl Future<Output = ()>) {
+        let keeping = tokio::spawn(keep_up(self.upkeep, self.policy));
         serve(self.accept, shutdown).await;
+        keeping.abort();
+    }
+}
+
+/// How often the upkeep looks whether there is something to do.
+const EVERY: Duration = Duration::from_secs(10 * 60);
+
+/// Says that this process lives, and does the upkeep from time to time.
+async fn keep_up(upkeep: Upkeep, policy: Option<Policy>) {
+    let mut beats = tokio::time::interval(HEARTBEAT);
+    let mut rounds = tokio::time::interval(EVERY);
+    loop {
+        tokio::select! {
+            _ = beats.tick() => {
+                if let Err(error) = upkeep.beat().await {
+                    tracing::warn!(%error, "can't say that this process lives");
+                }
+            }
+            _ = rounds.tick() => {
+                let Some(policy) = policy else { continue };
+                match upkeep.run(policy).await {
+                    Ok(collected) if collected == Collected::default() => {}
+                    Ok(collected) => tracing::info!(?collected, "upkeep"),
+                    Err(error) => tracing::error!(%error, "the upkeep failed; it is tried again"),
+                }
+            }
+        }
     }
 }

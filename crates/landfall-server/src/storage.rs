@@ -6,6 +6,7 @@ use crate::blobs::{BlobStore, LocalBlobs, MemoryBlobs};
 use crate::meta::{MemoryEngine, Meta, OpenError, SqliteEngine};
 use crate::ops::Admin;
 use crate::sys::{Fs, Sys};
+use crate::upkeep::Upkeep;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -65,6 +66,11 @@ impl Storage {
             blobs: Arc::new(LocalBlobs::new(sys.clone(), blobs)),
             sys,
         })
+    }
+
+    /// The upkeep of these stores: expiry, collection, check.
+    pub fn upkeep(&self) -> Upkeep {
+        Upkeep::new(self.meta.clone(), Arc::clone(&self.blobs), self.sys.clone())
     }
 
     /// What an operator does with these stores, beside a running server or without one.

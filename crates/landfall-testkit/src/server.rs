@@ -2,6 +2,7 @@
 
 use crate::calls::Calls;
 use landfall_server::sys::{ManualClock, Micros, Sys};
+use landfall_server::upkeep::Upkeep;
 use landfall_server::{Admin, Numbering, ServeOptions, Server, Storage, TokenGrant};
 use std::future::Future;
 use std::net::SocketAddr;
@@ -85,6 +86,7 @@ impl TestServer {
 
         let mut options = ServeOptions::new(([127, 0, 0, 1], 0).into());
         options.numbering = numbering;
+        options.upkeep = None;
         let server = Server::bind(storage.clone(), options)
             .await
             .expect("a free port");
@@ -143,6 +145,11 @@ impl TestServer {
     /// Its operator.
     pub fn admin(&self) -> Admin {
         self.storage.admin()
+    }
+
+    /// Its upkeep; nothing is done unless a test asks for it.
+    pub fn upkeep(&self) -> Upkeep {
+        self.storage.upkeep()
     }
 
     /// Its clock.

@@ -7,7 +7,9 @@ use crate::cli::{
 use crate::exit::{Exit, Fail, Result};
 use crate::output;
 use landfall_server::meta::rows::{AccountState, SessionState};
+use landfall_server::upkeep::Policy;
 use landfall_server::{Admin, AdminError, Storage, TokenGrant};
+use std::time::Duration;
 
 pub(crate) async fn run(args: &Args) -> Result<()> {
     let storage = Storage::open(&args.data).map_err(|error| {
@@ -19,12 +21,56 @@ pub(crate) async fn run(args: &Args) -> Result<()> {
         AdminCommand::Account(command) => account(&admin, command).await,
         AdminCommand::Token(command) => token(&admin, command).await,
         AdminCommand::Session(command) => session(&admin, command).await,
+        AdminCommand::Collect {
+            now,
+            keep_revisions,
+        } => {
+            let grace = if *now { Duration::ZERO } else { Policy::GRACE };
+            let policy = Policy {
+                keep_revisions: *keep_revisions,
+                grace,
+            };
+            let collected = storage.upkeep().run(policy).await;
+            let done = collected.map_err(|error| Fail::new(Exit::Other, "can't collect", error))?;
+            output::line(&format!(
+                "removed {} expired sessions, {} old revisions, {} blobs, {} strays",
+                done.sessions, done.revisions, done.blobs, done.strays
+            ))
+        }
+        AdminCommand::Check => check(&storage).await,
         AdminCommand::Quota(QuotaCommand::Set {
             account,
             size: Quota(quota),
         }) => {
             let set = admin.set_quota(account, *quota).await;
             done(set, || format!("can't set the quota of {account}"))
+        }
+    }
+}
+
+async fn check(storage: &Storage) -> Result<()> {
+    let checked = storage.upkeep().check().await;
+    let checked = checked.map_err(|error| Fail::new(Exit::Other, "can't check", error))?;
+    for problem in &checked.problems {
+        output::line(&problem.to_string())?;
+    }
+    output::line(&format!(
+        "{} blobs, {} bytes, {} strays, {} problems",
+        checked.blobs,
+        checked.bytes,
+        checked.strays,
+        checked.problems.len()
+    ))?;
+    match checked.problems.len() {
+        0 => Ok(()),
+        problems => {
+            let why =
+                format!("{problems} blobs are damaged or missing; restore them from a backup");
+            Err(Fail::new(
+                Exit::Integrity,
+                "the data directory is not whole",
+                why,
+            ))
         }
     }
 }

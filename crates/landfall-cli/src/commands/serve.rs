@@ -4,6 +4,7 @@ use crate::cli::Serve;
 use crate::exit::{Exit, Fail, Result};
 use crate::remote::TOKEN;
 use crate::{output, run};
+use landfall_server::upkeep::Policy;
 use landfall_server::{ServeOptions, Server, Storage, TokenGrant};
 
 /// The account of a server that keeps everything in memory.
@@ -25,6 +26,10 @@ pub(crate) async fn run(args: &Serve) -> Result<()> {
     };
     let mut options = ServeOptions::new(args.listen);
     options.insecure_listen = args.insecure_listen;
+    options.upkeep = Some(Policy {
+        keep_revisions: args.keep_revisions,
+        ..Policy::default()
+    });
     let server = Server::bind(storage, options)
         .await
         .map_err(|error| failed(&error))?;

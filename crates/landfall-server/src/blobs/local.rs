@@ -13,7 +13,7 @@ use futures_util::future::BoxFuture;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::spawn_blocking;
 
@@ -31,22 +31,25 @@ pub struct LocalBlobs {
 struct Inner {
     sys: Sys,
     dir: PathBuf,
-    writer: String,
-    /// Whether the writer's directory was made.
-    made: Mutex<bool>,
+    writer: Mutex<Writer>,
+}
+
+#[derive(Debug)]
+struct Writer {
+    name: String,
+    /// Whether its directory was made.
+    made: bool,
 }
 
 impl LocalBlobs {
     /// Blobs below this directory, which exists, by a new writer.
     pub fn new(sys: Sys, dir: PathBuf) -> Self {
-        let writer = sys.random.name();
+        let writer = Mutex::new(Writer {
+            name: sys.random.name(),
+            made: false,
+        });
         Self {
-            inner: Arc::new(Inner {
-                sys,
-                dir,
-                writer,
-                made: Mutex::new(false),
-            }),
+            inner: Arc::new(Inner { sys, dir, writer }),
         }
     }
 }
@@ -56,21 +59,26 @@ impl Inner {
         self.dir.join(&id.0)
     }
 
-    /// The writer's directory, durably there.
-    fn directory(&self) -> Result<PathBuf, BlobError> {
-        let dir = self.dir.join(&self.writer);
-        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
-        if !*made {
-            let fs = &self.sys.fs;
-            fs.create_dir(&dir)
+    fn writer(&self) -> MutexGuard<'_, Writer> {
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The directory of a blob, durably there.
+    fn directory(&self, id: &BlobId) -> Result<PathBuf, BlobError> {
+        let dir = self.dir.join(id.writer());
+        let mut writer = self.writer();
+        if !writer.made || writer.name != id.writer() {
+            self.sys
+                .fs
+                .create_dir(&dir)
                 .map_err(|error| BlobError::io(format!("make {}", dir.display()), &error))?;
-            *made = true;
+            writer.made = writer.name == id.writer();
         }
         Ok(dir)
     }
 
     fn begin(&self, id: &BlobId) -> Result<Unfinished<'_>, BlobError> {
-        let dir = self.directory()?;
+        let dir = self.directory(id)?;
         let path = self.path(id);
         let file = self
             .sys
@@ -151,7 +159,7 @@ impl BlobStore for LocalBlobs {
     fn name(&self) -> BlobId {
         BlobId(format!(
             "{}/{}",
-            self.inner.writer,
+            self.writer(),
             self.inner.sys.random.name()
         ))
     }
@@ -164,16 +172,70 @@ impl BlobStore for LocalBlobs {
     ) -> BoxFuture<'_, Result<Bytes, BlobError>> {
         let inner = Arc::clone(&self.inner);
         let id = id.clone();
-        Box::pin(async move {
-            spawn_blocking(move || read(&inner, &id, offset, length))
-                .await
-                .unwrap_or_else(|error| Err(task_failed(&error)))
+        in_background(move || read(&inner, &id, offset, length))
+    }
+
+    fn writer(&self) -> String {
+        self.inner.writer().name.clone()
+    }
+
+    fn rename_writer(&self) {
+        let name = self.inner.sys.random.name();
+        *self.inner.writer() = Writer { name, made: false };
+    }
+
+    fn remove(&self, id: &BlobId) -> BoxFuture<'_, Result<(), BlobError>> {
+        let inner = Arc::clone(&self.inner);
+        let path = inner.path(id);
+        in_background(move || match inner.sys.fs.remove(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(BlobError::io(format!("remove {}", path.display()), &error))
+            }
+            _ => Ok(()),
+        })
+    }
+
+    fn writers(&self) -> BoxFuture<'_, Result<Vec<String>, BlobError>> {
+        let inner = Arc::clone(&self.inner);
+        in_background(move || {
+            let dir = &inner.dir;
+            let names = inner.sys.fs.list(dir);
+            names.map_err(|error| BlobError::io(format!("list {}", dir.display()), &error))
+        })
+    }
+
+    fn list(&self, writer: &str) -> BoxFuture<'_, Result<Vec<BlobId>, BlobError>> {
+        let inner = Arc::clone(&self.inner);
+        let writer = writer.to_owned();
+        in_background(move || {
+            let dir = inner.dir.join(&writer);
+            let names = match inner.sys.fs.list(&dir) {
+                Ok(names) => names,
+                // A writer that never made a blob has no directory.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+                Err(error) => {
+                    return Err(BlobError::io(format!("list {}", dir.display()), &error));
+                }
+            };
+            let id = |name: String| BlobId(format!("{writer}/{name}"));
+            Ok(names.into_iter().map(id).collect())
         })
     }
 
     fn free_bytes(&self) -> Option<u64> {
         self.inner.sys.fs.free_bytes(&self.inner.dir).ok()
     }
+}
+
+/// Does on a thread of its own what waits for the disk.
+fn in_background<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, BlobError> + Send + 'static,
+) -> BoxFuture<'static, Result<T, BlobError>> {
+    Box::pin(async move {
+        spawn_blocking(work)
+            .await
+            .unwrap_or_else(|error| Err(task_failed(&error)))
+    })
 }
 
 enum Piece {

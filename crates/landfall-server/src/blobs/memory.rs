@@ -15,6 +15,9 @@ pub struct MemoryBlobs {
     blobs: Arc<Blobs>,
 }
 
+/// The one writer.
+const WRITER: &str = "memory";
+
 type Blobs = Mutex<HashMap<BlobId, Vec<u8>>>;
 
 impl MemoryBlobs {
@@ -39,7 +42,7 @@ impl BlobStore for MemoryBlobs {
     }
 
     fn name(&self) -> BlobId {
-        BlobId(format!("memory/{}", self.random.name()))
+        BlobId(format!("{WRITER}/{}", self.random.name()))
     }
 
     fn read(
@@ -63,6 +66,33 @@ impl BlobStore for MemoryBlobs {
                     why: format!("it has {} bytes", bytes.len()),
                 })
         })
+    }
+
+    fn writer(&self) -> String {
+        WRITER.into()
+    }
+
+    // In memory there is one process, and nobody to fence it.
+    fn rename_writer(&self) {}
+
+    fn remove(&self, id: &BlobId) -> BoxFuture<'_, Result<(), BlobError>> {
+        let mut blobs = self.blobs.lock().unwrap_or_else(PoisonError::into_inner);
+        blobs.remove(id);
+        Box::pin(async { Ok(()) })
+    }
+
+    fn writers(&self) -> BoxFuture<'_, Result<Vec<String>, BlobError>> {
+        Box::pin(async { Ok(vec![WRITER.into()]) })
+    }
+
+    fn list(&self, writer: &str) -> BoxFuture<'_, Result<Vec<BlobId>, BlobError>> {
+        let blobs = self.blobs.lock().unwrap_or_else(PoisonError::into_inner);
+        let names = blobs
+            .keys()
+            .filter(|id| id.writer() == writer)
+            .cloned()
+            .collect();
+        Box::pin(async { Ok(names) })
     }
 
     fn free_bytes(&self) -> Option<u64> {

@@ -151,6 +151,10 @@ impl Reply {
                 Self::bad_request(route.route().tail, &BadRequest::new(*what))
             }
             Trouble::Meta(MetaError::Busy) => Self::too_many_writes(),
+            Trouble::Meta(MetaError::Fenced) => {
+                tracing::warn!(route = route.route().tail, %trouble, "the writer has a new name");
+                Self::text(StatusCode::SERVICE_UNAVAILABLE, "Try again.")
+            }
             Trouble::Meta(MetaError::NoSpace) | Trouble::Blob(BlobError::NoSpace) => {
                 tracing::error!(route = route.route().tail, %trouble, "no space left");
                 Self::text(

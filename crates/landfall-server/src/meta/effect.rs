@@ -1,9 +1,11 @@
 //! What an operation changes.
 
 use super::rows::{
-    Account, Blob, Extent, JournalId, Namespace, Node, Replay, Revision, Session, Token,
+    Account, Blob, BlobId, ContentId, Extent, FileOffset, JournalId, Namespace, Node, Ns, Replay,
+    Revision, Session, Token, Writer,
 };
-use landfall_protocol::SessionId;
+use crate::sys::Micros;
+use landfall_protocol::{Rev, SessionId};
 
 /// One change. The effects of an operation take place together or not at all.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,10 +38,54 @@ pub enum Effect {
     RemoveSession(SessionId),
     /// A new blob.
     AddBlob(Blob),
+    /// A writer that is new, lives, or is fenced.
+    PutWriter(Writer),
+    /// A writer all of whose blobs are accounted for.
+    RemoveWriter {
+        /// Which.
+        id: String,
+    },
+    /// A content that nothing refers to any more.
+    AddOrphan(ContentId),
+    /// Such a content has no piece left.
+    RemoveOrphan(ContentId),
+    /// A piece of such a content goes.
+    RemoveExtent {
+        /// Of which content.
+        content: ContentId,
+        /// Where in it.
+        offset: FileOffset,
+    },
+    /// A blob that no piece refers to any more goes; its file, if it has one, at some time
+    /// after this one.
+    DoomBlob {
+        /// Which.
+        id: BlobId,
+        /// Since when nothing refers to it.
+        since: Micros,
+    },
+    /// The file of such a blob is gone.
+    ForgetBlob(BlobId),
     /// A new piece of a content.
     AddExtent(Extent),
     /// A new revision in a file's history.
     AddRevision(Revision),
+    /// A revision is no longer the current one.
+    EndRevision {
+        /// In which tree.
+        ns: Ns,
+        /// Which.
+        rev: Rev,
+        /// Since when.
+        at: Micros,
+    },
+    /// A revision leaves the history.
+    RemoveRevision {
+        /// In which tree.
+        ns: Ns,
+        /// Which.
+        rev: Rev,
+    },
     /// A place in a tree, new or changed. `seen` is the last change there as the decision saw
     /// it (`None`: no row); if it is another one now, the operation starts over. So a decision
     /// that overlooked something can't overwrite it.

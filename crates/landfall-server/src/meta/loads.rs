@@ -2,9 +2,10 @@
 
 use super::MetaError;
 use super::rows::{
-    Account, Blob, ContentId, Extent, FileOffset, JournalId, Namespace, Node, Ns, Replay, Revision,
-    Session, Token,
+    Account, Blob, BlobId, ContentId, Extent, FileOffset, JournalId, Namespace, Node, Ns, Replay,
+    Revision, Session, Token, Writer,
 };
+use crate::sys::Micros;
 use landfall_protocol::path::{cut_name, fold_name};
 use landfall_protocol::{AccountId, DisplayPath, FileId, PathKey, Rev, SessionId};
 
@@ -92,6 +93,38 @@ pub trait Loads {
         from: FileOffset,
         most: usize,
     ) -> Result<Vec<(Extent, Blob)>, MetaError>;
+
+    /// Sessions that were begun before `begun`, and if they were finished, before `finished`.
+    fn aged_sessions(
+        &mut self,
+        begun: Micros,
+        finished: Micros,
+        most: usize,
+    ) -> Result<Vec<Session>, MetaError>;
+
+    /// Revisions that ended before this and whose finish is not to be repeated.
+    fn aged_revisions(&mut self, ended: Micros, most: usize) -> Result<Vec<Revision>, MetaError>;
+
+    /// Who refers to a content.
+    fn content_use(&mut self, content: &ContentId) -> Result<ContentUse, MetaError>;
+
+    /// Contents that nothing refers to.
+    fn orphans(&mut self, most: usize) -> Result<Vec<ContentId>, MetaError>;
+
+    /// How many pieces refer to a blob.
+    fn blob_use(&mut self, blob: &BlobId) -> Result<u64, MetaError>;
+
+    /// Whether anything knows of this blob: a row, or a list of what is to be removed.
+    fn knows_blob(&mut self, blob: &BlobId) -> Result<bool, MetaError>;
+
+    /// Blobs that nothing refers to since before this.
+    fn doomed(&mut self, since: Micros, most: usize) -> Result<Vec<BlobId>, MetaError>;
+
+    /// A page of all blobs, in the order of their names.
+    fn blobs(&mut self, after: &BlobId, most: usize) -> Result<Vec<Blob>, MetaError>;
+
+    /// All writers.
+    fn writers(&mut self) -> Result<Vec<Writer>, MetaError>;
 
     /// Where a target is: the path that it names now.
     fn resolve(&mut self, ns: Ns, target: &Target) -> Result<Option<DisplayPath>, MetaError> {
@@ -202,6 +235,15 @@ pub trait Loads {
             below,
         })
     }
+}
+
+/// Who refers to a content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ContentUse {
+    /// Sessions that are not finished or whose finish may be repeated.
+    pub sessions: u64,
+    /// Revisions, current or not.
+    pub revisions: u64,
 }
 
 /// A token that was found, and whose it is.

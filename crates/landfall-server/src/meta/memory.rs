@@ -1,14 +1,15 @@
 //! The engine that keeps everything in memory: for tests and `serve --ephemeral`.
 
-use super::loads::{Credential, Listing, Loads, Taken};
+use super::loads::{ContentUse, Credential, Listing, Loads, Taken};
 use super::rows::{
-    Account, Blob, BlobId, ContentId, Entry, Extent, FileOffset, JournalId, Namespace, Node, Ns,
-    Replay, Revision, Session, SessionState, Token,
+    Account, Blob, BlobId, BlobPlace, ContentId, Entry, Extent, FileOffset, JournalId, Namespace,
+    Node, Ns, Replay, Revision, Session, SessionState, Token, Writer,
 };
 use super::{Effect, Engine, Job, MetaError, Question};
+use crate::sys::Micros;
 use futures_util::future::BoxFuture;
 use landfall_protocol::{AccountId, FileId, PathKey, Rev, SessionId};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Bound;
 use std::sync::{Mutex, PoisonError};
 
@@ -61,12 +62,25 @@ struct State {
     ids: HashMap<(Ns, FileId), PathKey>,
     journal: BTreeMap<(Ns, JournalId), PathKey>,
     revisions: HashMap<(Ns, Rev), Revision>,
+    ended: HashMap<(Ns, Rev), Micros>,
+    writers: HashMap<String, Writer>,
+    orphans: BTreeSet<ContentId>,
+    doomed: BTreeMap<BlobId, Micros>,
 }
 
 impl State {
     /// Whether the effects can be applied: all or nothing, so this comes first.
     fn check(&self, effects: &[Effect]) -> Result<(), MetaError> {
         for effect in effects {
+            if let Effect::AddBlob(blob) = effect
+                && blob.place == BlobPlace::Stored
+                && self
+                    .writers
+                    .get(blob.id.writer())
+                    .is_none_or(|writer| writer.fenced)
+            {
+                return Err(MetaError::Fenced);
+            }
             let unchanged = match effect {
                 Effect::AddSetting { name, .. } => !self.settings.contains_key(*name),
                 Effect::AddAccount(account) => {
@@ -120,6 +134,38 @@ impl State {
                 }
                 Effect::AddBlob(blob) => {
                     self.blobs.insert(blob.id.clone(), blob);
+                }
+                Effect::PutWriter(writer) => {
+                    self.writers.insert(writer.id.clone(), writer);
+                }
+                Effect::RemoveWriter { id } => {
+                    self.writers.remove(&id);
+                }
+                Effect::AddOrphan(content) => {
+                    self.orphans.insert(content);
+                }
+                Effect::RemoveOrphan(content) => {
+                    self.orphans.remove(&content);
+                }
+                Effect::RemoveExtent { content, offset } => {
+                    self.extents.remove(&(content, offset));
+                }
+                Effect::DoomBlob { id, since } => {
+                    let blob = self.blobs.remove(&id);
+                    if blob.is_some_and(|blob| blob.place == BlobPlace::Stored) {
+                        self.doomed.insert(id, since);
+                    }
+                }
+                Effect::ForgetBlob(id) => {
+                    self.doomed.remove(&id);
+                }
+                Effect::EndRevision { ns, rev, at } => {
+                    self.ended.insert((ns, rev), at);
+                }
+                Effect::RemoveRevision { ns, rev } => {
+                    let key = (ns, rev);
+                    self.revisions.remove(&key);
+                    self.ended.remove(&key);
                 }
                 Effect::AddExtent(extent) => {
                     self.extents
@@ -334,5 +380,77 @@ impl Loads for State {
                 None => Err(MetaError::Damaged(format!("no blob {:?}", extent.blob))),
             })
             .collect()
+    }
+
+    fn aged_sessions(
+        &mut self,
+        begun: Micros,
+        finished: Micros,
+        most: usize,
+    ) -> Result<Vec<Session>, MetaError> {
+        let aged = self.sessions.values().filter(|session| {
+            let replay = self.replays.get(&session.id);
+            session.created <= begun && replay.is_none_or(|replay| replay.committed <= finished)
+        });
+        Ok(aged.take(most).cloned().collect())
+    }
+
+    fn aged_revisions(&mut self, ended: Micros, most: usize) -> Result<Vec<Revision>, MetaError> {
+        let repeatable = |rev: &Rev| self.replays.values().any(|replay| replay.file.rev == *rev);
+        let aged = self
+            .ended
+            .iter()
+            .filter(|((_, rev), at)| **at <= ended && !repeatable(rev));
+        let rows = aged.filter_map(|(key, _)| self.revisions.get(key));
+        Ok(rows.take(most).cloned().collect())
+    }
+
+    fn content_use(&mut self, content: &ContentId) -> Result<ContentUse, MetaError> {
+        let sessions = self
+            .sessions
+            .values()
+            .filter(|session| session.content == *content);
+        let revisions = self
+            .revisions
+            .values()
+            .filter(|row| row.file.content == *content);
+        Ok(ContentUse {
+            sessions: sessions.count() as u64,
+            revisions: revisions.count() as u64,
+        })
+    }
+
+    fn orphans(&mut self, most: usize) -> Result<Vec<ContentId>, MetaError> {
+        Ok(self.orphans.iter().take(most).cloned().collect())
+    }
+
+    fn blob_use(&mut self, blob: &BlobId) -> Result<u64, MetaError> {
+        let uses = self.extents.values().filter(|extent| extent.blob == *blob);
+        Ok(uses.count() as u64)
+    }
+
+    fn knows_blob(&mut self, blob: &BlobId) -> Result<bool, MetaError> {
+        Ok(self.blobs.contains_key(blob) || self.doomed.contains_key(blob))
+    }
+
+    fn doomed(&mut self, since: Micros, most: usize) -> Result<Vec<BlobId>, MetaError> {
+        let doomed = self.doomed.iter().filter(|(_, at)| **at <= since);
+        Ok(doomed.take(most).map(|(id, _)| id.clone()).collect())
+    }
+
+    fn blobs(&mut self, after: &BlobId, most: usize) -> Result<Vec<Blob>, MetaError> {
+        let mut blobs: Vec<Blob> = self
+            .blobs
+            .values()
+            .filter(|blob| blob.id > *after)
+            .cloned()
+            .collect();
+        blobs.sort_by(|one, other| one.id.cmp(&other.id));
+        blobs.truncate(most);
+        Ok(blobs)
+    }
+
+    fn writers(&mut self) -> Result<Vec<Writer>, MetaError> {
+        Ok(self.writers.values().cloned().collect())
     }
 }

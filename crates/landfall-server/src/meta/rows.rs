@@ -142,6 +142,25 @@ pub struct Session {
     pub hasher: Vec<u8>,
 }
 
+impl BlobId {
+    /// The writer that made it.
+    pub fn writer(&self) -> &str {
+        self.0.split('/').next().unwrap_or_default()
+    }
+}
+
+/// A process that makes blobs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Writer {
+    /// The first part of its blobs' names.
+    pub id: String,
+    /// When it last said that it lives.
+    pub heartbeat: Micros,
+    /// Whether it was taken for dead. No transaction can refer to a new blob of it any more, so
+    /// what is not referred to is garbage for certain.
+    pub fenced: bool,
+}
+
 /// Where bytes of a blob are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BlobPlace {

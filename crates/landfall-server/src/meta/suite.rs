@@ -3,7 +3,7 @@
 use super::rows::{
     Account, AccountState, Blob, BlobId, BlobOffset, BlobPlace, ContentId, Entry, Extent,
     FileEntry, FileOffset, JournalId, Namespace, Node, Ns, Replay, Revision, Session, SessionState,
-    Token, rev,
+    Token, Writer, rev,
 };
 use super::{
     Decision, Effect, Loads, MemoryEngine, Meta, MetaError, Operation, SqliteEngine, Target,
@@ -54,6 +54,7 @@ suite! {
     a_target_is_found_by_id_and_below_it,
     pieces_of_a_content_come_in_order_from_any_byte,
     one_blob_may_be_in_several_contents,
+    a_blob_of_a_fenced_or_unknown_writer_can_not_be_referred_to,
 }
 
 fn run(future: impl Future<Output = ()>) {
@@ -135,6 +136,14 @@ fn token(account: &Account) -> Token {
         scopes: vec![Scope::FilesContentRead, Scope::AccountInfoRead],
         expires: Some(Micros(99)),
         created: Micros(11),
+    }
+}
+
+fn writer(id: &str, fenced: bool) -> Writer {
+    Writer {
+        id: id.into(),
+        heartbeat: Micros(1),
+        fenced,
     }
 }
 
@@ -555,6 +564,7 @@ fn extent(content: &str, offset: u64, length: u64, blob: &str, blob_offset: u64)
 }
 
 async fn pieces_of_a_content_come_in_order_from_any_byte(meta: Meta) {
+    apply(&meta, vec![Effect::PutWriter(writer("w", false))]).await;
     let inline = blob(
         "w/inline",
         BlobPlace::Inline(Bytes::from_static(b"0123456789")),
@@ -609,6 +619,7 @@ async fn pieces_of_a_content_come_in_order_from_any_byte(meta: Meta) {
 }
 
 async fn one_blob_may_be_in_several_contents(meta: Meta) {
+    apply(&meta, vec![Effect::PutWriter(writer("w", false))]).await;
     let shared = blob("w/shared", BlobPlace::Stored, 30);
     let effects = vec![
         Effect::AddBlob(shared.clone()),
@@ -623,4 +634,34 @@ async fn one_blob_may_be_in_several_contents(meta: Meta) {
         let piece = extent(content, 0, 10, "w/shared", blob_offset);
         assert_eq!(found.await, [(piece, shared.clone())]);
     }
+}
+
+async fn a_blob_of_a_fenced_or_unknown_writer_can_not_be_referred_to(meta: Meta) {
+    apply(
+        &meta,
+        vec![
+            Effect::PutWriter(writer("dead", true)),
+            Effect::PutWriter(writer("alive", false)),
+        ],
+    )
+    .await;
+    for id in ["dead/x", "nobody/x"] {
+        let add = Effect::AddBlob(blob(id, BlobPlace::Stored, 1));
+        let outcome = meta.transact(Apply(vec![add])).await;
+        assert!(
+            matches!(outcome, Err(MetaError::Fenced)),
+            "{id}: {outcome:?}"
+        );
+    }
+    let inline = blob(
+        "dead/inline",
+        BlobPlace::Inline(Bytes::from_static(b"x")),
+        1,
+    );
+    apply(&meta, vec![Effect::AddBlob(inline)]).await;
+    apply(
+        &meta,
+        vec![Effect::AddBlob(blob("alive/x", BlobPlace::Stored, 1))],
+    )
+    .await;
 }

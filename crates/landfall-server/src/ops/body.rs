@@ -2,7 +2,8 @@
 
 use super::{Service, Trouble};
 use crate::blobs::Checksums;
-use crate::meta::rows::{Blob, BlobPlace};
+use crate::meta::rows::{Blob, BlobPlace, Writer};
+use crate::meta::{Decision, Effect, Loads, MetaError, Operation};
 use bytes::{Bytes, BytesMut};
 use futures_util::future::BoxFuture;
 use landfall_protocol::{BodyHasher, ContentHash, ContentHasher, GivenHash};
@@ -74,6 +75,7 @@ impl Service {
             match &mut large {
                 None if small.len() + bytes.len() <= INLINE => small.extend_from_slice(&bytes),
                 None => {
+                    self.register_writer().await?;
                     let mut writer = self.blobs.create().await?;
                     if !small.is_empty() {
                         writer.write(small.split().freeze()).await?;
@@ -99,6 +101,57 @@ impl Service {
         })
     }
 
+    /// Makes this process known as a writer, before its first blob.
+    async fn register_writer(&self) -> Result<(), Trouble> {
+        let mut registered = self.registered.lock().await;
+        let id = self.blobs.writer();
+        if registered.as_ref() != Some(&id) {
+            let heartbeat = self.sys.clock.now();
+            let writer = Writer {
+                id: id.clone(),
+                heartbeat,
+                fenced: false,
+            };
+            self.meta.transact(Register(writer)).await?;
+            *registered = Some(id);
+        }
+        Ok(())
+    }
+
+    /// Runs the operation that decides about a body. If nothing refers to the body afterwards,
+    /// it goes.
+    pub(super) async fn settle<O: Operation>(
+        &self,
+        received: &Received,
+        operation: O,
+    ) -> Result<O::Answer, MetaError> {
+        let outcome = self.meta.transact(operation).await;
+        match &outcome {
+            // It may be there, or come to be there.
+            Err(MetaError::Unknown(_)) => return outcome,
+            Err(MetaError::Fenced) => self.blobs.rename_writer(),
+            _ => {}
+        }
+        self.discard(received).await;
+        outcome
+    }
+
+    /// Removes a body that nothing refers to. If that fails, it is garbage for the collection.
+    pub(super) async fn discard(&self, received: &Received) {
+        let Some(Blob {
+            id,
+            place: BlobPlace::Stored,
+            ..
+        }) = &received.blob
+        else {
+            return;
+        };
+        let wanted = id.clone();
+        if let Ok(false) = self.meta.read(move |loads| loads.knows_blob(&wanted)).await {
+            let _ = self.blobs.remove(id).await;
+        }
+    }
+
     fn inline(&self, bytes: Bytes) -> Blob {
         let mut checksums = Checksums::default();
         checksums.update(&bytes);
@@ -107,6 +160,24 @@ impl Service {
             length: checksums.length(),
             checksums: checksums.finish(),
             place: BlobPlace::Inline(bytes),
+        }
+    }
+}
+
+struct Register(Writer);
+
+impl Operation for Register {
+    type View = ();
+    type Answer = ();
+
+    fn load(&self, _: &mut dyn Loads) -> Result<(), MetaError> {
+        Ok(())
+    }
+
+    fn decide(&self, (): ()) -> Decision<()> {
+        Decision {
+            effects: vec![Effect::PutWriter(self.0.clone())],
+            answer: (),
         }
     }
 }

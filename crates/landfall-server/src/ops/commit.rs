@@ -95,7 +95,7 @@ impl Commit {
             Verdict::Write(landing) => landing,
         };
         let server_modified = self.now.timestamp();
-        let mut change = TreeChange::new(namespace);
+        let mut change = TreeChange::new(namespace, self.now);
         let file = change.land_file(&landing, &self.ids, |id, rev| FileEntry {
             id,
             rev,

@@ -7,6 +7,7 @@ use crate::meta::rows::{Entry, FileEntry, Node, Ns};
 use crate::meta::{Decision, Loads, MetaError, Operation, PlaceView, Rename, Subtree, Target};
 use crate::rules::naming::Numbering;
 use crate::rules::{folder, remove};
+use crate::sys::Micros;
 use landfall_protocol::types::files::{
     DeleteArg, DeleteError, DeleteResult, DownloadArg, DownloadError, FileMetadata, GetMetadataArg,
     GetMetadataError, LookupError, Metadata, RangeError, WriteError,
@@ -130,6 +131,7 @@ impl Service {
             ns: caller.tree(),
             target,
             parent_rev: arg.parent_rev,
+            now: self.sys.clock.now(),
         };
         self.meta.transact(operation).await?.map_err(Failure::Route)
     }
@@ -152,6 +154,7 @@ impl Service {
             autorename: arg.autorename,
             numbering: self.numbering,
             ids: FreshIds::new(&*self.sys.random),
+            now: self.sys.clock.now(),
         };
         self.meta.transact(operation).await?.map_err(Failure::Route)
     }
@@ -161,6 +164,7 @@ struct Delete {
     ns: Ns,
     target: Target,
     parent_rev: Option<Rev>,
+    now: Micros,
 }
 
 impl Operation for Delete {
@@ -176,7 +180,7 @@ impl Operation for Delete {
             Ok(top) => top,
             Err(error) => return Decision::unchanged(Err(error)),
         };
-        let mut change = TreeChange::new(subtree.namespace);
+        let mut change = TreeChange::new(subtree.namespace, self.now);
         change.remove(top);
         for node in &subtree.below {
             change.remove(node);
@@ -196,6 +200,7 @@ struct CreateFolder {
     autorename: bool,
     numbering: Numbering,
     ids: FreshIds,
+    now: Micros,
 }
 
 impl Operation for CreateFolder {
@@ -219,7 +224,7 @@ impl Operation for CreateFolder {
         match folder::decide(&place, self.autorename, self.numbering) {
             Err(error) => refused(error),
             Ok(landing) => {
-                let mut change = TreeChange::new(view.namespace);
+                let mut change = TreeChange::new(view.namespace, self.now);
                 let (node, id) = change.land_folder(&landing, &self.ids);
                 Decision {
                     effects: change.into_effects(),

@@ -3,7 +3,7 @@
 use crate::meta::Effect;
 use crate::meta::rows::{Entry, FileEntry, JournalId, Namespace, Node, Revision, rev};
 use crate::rules::commit::Landing;
-use crate::sys::Random;
+use crate::sys::{Micros, Random};
 use data_encoding::BASE64URL_NOPAD;
 use landfall_protocol::{DisplayPath, FileId};
 use sha2::{Digest, Sha256};
@@ -36,13 +36,15 @@ impl FreshIds {
 /// journal, parents before children.
 #[derive(Debug)]
 pub(super) struct TreeChange {
+    now: Micros,
     namespace: Namespace,
     effects: Vec<Effect>,
 }
 
 impl TreeChange {
-    pub(super) fn new(namespace: Namespace) -> Self {
+    pub(super) fn new(namespace: Namespace, now: Micros) -> Self {
         Self {
+            now,
             namespace,
             effects: Vec::new(),
         }
@@ -102,8 +104,10 @@ impl TreeChange {
         };
         let ns = self.namespace.ns;
         let file = file(id, rev(ns, self.namespace.journal.next()));
-        let freed = landing.replaces.as_ref().map_or(0, |old| old.size);
-        self.namespace.used = self.namespace.used.saturating_sub(freed) + file.size;
+        if let Some(old) = &landing.replaces {
+            self.end(old);
+        }
+        self.namespace.used += file.size;
         self.effects.push(Effect::AddRevision(Revision {
             ns,
             path: landing.path.clone(),
@@ -117,11 +121,21 @@ impl TreeChange {
         file
     }
 
+    /// A revision is no longer current; it stays in the history.
+    fn end(&mut self, file: &FileEntry) {
+        self.namespace.used = self.namespace.used.saturating_sub(file.size);
+        self.effects.push(Effect::EndRevision {
+            ns: self.namespace.ns,
+            rev: file.rev.clone(),
+            at: self.now,
+        });
+    }
+
     /// Takes what is at a place away.
     pub(super) fn remove(&mut self, node: &Node) {
         let entry = match &node.entry {
             Entry::File(file) => {
-                self.namespace.used = self.namespace.used.saturating_sub(file.size);
+                self.end(file);
                 Entry::DeletedFile
             }
             Entry::Folder(_) | Entry::DeletedFolder => Entry::DeletedFolder,

@@ -47,6 +47,7 @@ impl Service {
         let given = arg.content_hash.as_ref();
         let received = self.receive(body, ContentHasher::new(), given).await?;
         if !received.matches(given) {
+            self.discard(&received).await;
             return Err(Failure::Route(UploadSessionStartError::ContentHashMismatch));
         }
         let mut session = self.new_session(caller, &received);
@@ -54,7 +55,8 @@ impl Service {
             session.state = SessionState::Closed;
         }
         let session_id = session.id.clone();
-        self.meta.transact(Start { session, received }).await?;
+        let settled = received.clone();
+        self.settle(&settled, Start { session, received }).await?;
         Ok(UploadSessionStartResult { session_id })
     }
 
@@ -81,13 +83,16 @@ impl Service {
             .receive(body, hasher, arg.content_hash.as_ref())
             .await?;
         self.sys.failpoints.hit("append.received").map_err(point)?;
+        let settled = received.clone();
         let operation = Append {
             account: caller.account.id.clone(),
             arg,
             received,
             now: self.sys.clock.now(),
         };
-        self.meta.transact(operation).await?.map_err(Failure::Route)
+        self.settle(&settled, operation)
+            .await?
+            .map_err(Failure::Route)
     }
 
     /// Finishes a session and saves its bytes at a path; repeats the answer if it was finished
@@ -113,6 +118,7 @@ impl Service {
         let given = arg.content_hash.as_ref();
         let received = self.receive(body, hasher(session)?, given).await?;
         self.sys.failpoints.hit("finish.received").map_err(point)?;
+        let settled = received.clone();
         let operation = Finish {
             account: caller.account.id.clone(),
             ns: caller.tree(),
@@ -122,7 +128,9 @@ impl Service {
             given: arg.content_hash,
             received,
         };
-        self.meta.transact(operation).await?.map_err(Failure::Route)
+        self.settle(&settled, operation)
+            .await?
+            .map_err(Failure::Route)
     }
 
     /// Saves the body at a path.
@@ -138,16 +146,20 @@ impl Service {
         let given = arg.content_hash.as_ref();
         let received = self.receive(body, ContentHasher::new(), given).await?;
         if !received.matches(given) {
+            self.discard(&received).await;
             return Err(Failure::Route(UploadError::ContentHashMismatch));
         }
         self.sys.failpoints.hit("upload.received").map_err(point)?;
+        let settled = received.clone();
         let operation = Upload {
             ns: caller.tree(),
             commit: self.commit(caller, arg.commit),
             session: self.new_session(caller, &received),
             received,
         };
-        self.meta.transact(operation).await?.map_err(Failure::Route)
+        self.settle(&settled, operation)
+            .await?
+            .map_err(Failure::Route)
     }
 
     async fn session(

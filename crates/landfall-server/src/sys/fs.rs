@@ -10,7 +10,7 @@
 
 use super::weakened::{Safeguard, without};
 use std::fmt::Debug;
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{DirBuilder, DirEntry, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::Path;
@@ -66,6 +66,12 @@ pub trait Fs: Debug + Send + Sync {
     /// # Errors
     /// The system's.
     fn remove(&self, path: &Path) -> io::Result<()>;
+
+    /// The names in a directory.
+    ///
+    /// # Errors
+    /// The system's.
+    fn list(&self, dir: &Path) -> io::Result<Vec<String>>;
 
     /// Bytes that can still be written where the directory is.
     ///
@@ -126,6 +132,16 @@ impl Fs for RealFs {
 
     fn remove(&self, path: &Path) -> io::Result<()> {
         std::fs::remove_file(path)
+    }
+
+    fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
+        let name = |entry: io::Result<DirEntry>| {
+            // Names that aren't UTF-8 are not ours.
+            entry
+                .map(|entry| entry.file_name().into_string().ok())
+                .transpose()
+        };
+        std::fs::read_dir(dir)?.filter_map(name).collect()
     }
 
     fn free_bytes(&self, dir: &Path) -> io::Result<u64> {

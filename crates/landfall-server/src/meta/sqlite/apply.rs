@@ -103,6 +103,9 @@ pub(super) fn apply(connection: &Connection, effect: &Effect) -> Result<(), Meta
                 BlobPlace::Inline(bytes) => Some(bytes),
                 BlobPlace::Stored => None,
             };
+            if bytes.is_none() {
+                check_writer(connection, blob.id.writer())?;
+            }
             execute(
                 connection,
                 "INSERT INTO blob (id, length, checksums, inline) VALUES (?1, ?2, ?3, ?4)",
@@ -122,6 +125,55 @@ pub(super) fn apply(connection: &Connection, effect: &Effect) -> Result<(), Meta
                 ),
             }
         }
+        Effect::PutWriter(writer) => execute(
+            connection,
+            "INSERT INTO writer (id, heartbeat, fenced) VALUES (?1, ?2, ?3)
+             ON CONFLICT (id) DO UPDATE SET
+                 heartbeat = excluded.heartbeat, fenced = excluded.fenced",
+            (&writer.id, writer.heartbeat.0, writer.fenced),
+        ),
+        // Here and for ForgetBlob: another process may have been there first, which is as well.
+        Effect::RemoveWriter { id } => {
+            run(connection, "DELETE FROM writer WHERE id = ?1", [id]).map(|_| ())
+        }
+        Effect::AddOrphan(content) => execute(
+            connection,
+            "INSERT INTO orphan (content) VALUES (?1)",
+            [&content.0],
+        ),
+        Effect::RemoveOrphan(content) => execute(
+            connection,
+            "DELETE FROM orphan WHERE content = ?1",
+            [&content.0],
+        ),
+        Effect::RemoveExtent { content, offset } => execute(
+            connection,
+            "DELETE FROM extent WHERE content = ?1 AND start = ?2",
+            (&content.0, signed(offset.0)),
+        ),
+        Effect::DoomBlob { id, since } => {
+            run(
+                connection,
+                "INSERT INTO doomed (blob, since)
+                 SELECT id, ?2 FROM blob WHERE id = ?1 AND NOT inline",
+                (&id.0, since.0),
+            )?;
+            run(connection, "DELETE FROM blob_bytes WHERE id = ?1", [&id.0])?;
+            execute(connection, "DELETE FROM blob WHERE id = ?1", [&id.0])
+        }
+        Effect::ForgetBlob(id) => {
+            run(connection, "DELETE FROM doomed WHERE blob = ?1", [&id.0]).map(|_| ())
+        }
+        Effect::EndRevision { ns, rev, at } => execute(
+            connection,
+            "UPDATE revision SET ended = ?3 WHERE ns = ?1 AND rev = ?2",
+            (ns.0, rev.as_str(), at.0),
+        ),
+        Effect::RemoveRevision { ns, rev } => execute(
+            connection,
+            "DELETE FROM revision WHERE ns = ?1 AND rev = ?2",
+            (ns.0, rev.as_str()),
+        ),
         Effect::AddExtent(extent) => execute(
             connection,
             "INSERT INTO extent (content, start, length, blob, blob_start) VALUES (?1, ?2, ?3, ?4, ?5)",
@@ -224,6 +276,19 @@ fn put_node(
         Ok(1) => Ok(()),
         Ok(_) => Err(MetaError::Changed),
         Err(error) => Err(failure(error)),
+    }
+}
+
+/// Whether a blob of this writer may be referred to.
+fn check_writer(connection: &Connection, writer: &str) -> Result<(), MetaError> {
+    let lives = connection
+        .prepare_cached("SELECT 1 FROM writer WHERE id = ?1 AND NOT fenced")
+        .and_then(|mut statement| statement.exists([writer]))
+        .map_err(failure)?;
+    if lives {
+        Ok(())
+    } else {
+        Err(MetaError::Fenced)
     }
 }
 

@@ -2,11 +2,11 @@
 
 use super::values::{checksums, failure, scopes, signed, unsigned};
 use crate::meta::MetaError;
-use crate::meta::loads::{Credential, Listing, Loads, Taken};
+use crate::meta::loads::{ContentUse, Credential, Listing, Loads, Taken};
 use crate::meta::rows::{
     Account, AccountState, Blob, BlobId, BlobOffset, BlobPlace, ContentId, Entry, Extent,
     FileEntry, FileOffset, JournalId, Namespace, Node, Ns, Replay, Revision, Session, SessionState,
-    Token,
+    Token, Writer,
 };
 use crate::sys::Micros;
 use bytes::Bytes;
@@ -241,17 +241,7 @@ impl Loads for Rows<'_> {
             "SELECT file_id, rev, content, size, hash, client_modified, server_modified, ns, path
              FROM revision WHERE ns = ?1 AND rev = ?2",
             (ns.0, rev.as_str()),
-            |row| {
-                let file = file(row, 0)?;
-                let (ns, path): (u32, String) = (row.get(7)?, row.get(8)?);
-                Ok((|| {
-                    Ok(Revision {
-                        ns: Ns(ns),
-                        path: stored_path(&path)?,
-                        file: file?,
-                    })
-                })())
-            },
+            revision,
         )
     }
 
@@ -353,30 +343,121 @@ impl Loads for Rows<'_> {
             |row| {
                 let content = ContentId(row.get(0)?);
                 let (start, length, blob_start) = (row.get(1)?, row.get(2)?, row.get(3)?);
-                let (id, blob_length) = (BlobId(row.get(4)?), row.get(5)?);
-                let sums: Vec<u8> = row.get(6)?;
-                let bytes: Option<Vec<u8>> = row.get(7)?;
+                let blob = blob(row, 4)?;
                 Ok((|| {
+                    let blob = blob?;
                     let extent = Extent {
                         content,
                         offset: FileOffset(unsigned(start)?),
                         length: unsigned(length)?,
-                        blob: id.clone(),
+                        blob: blob.id.clone(),
                         blob_offset: BlobOffset(unsigned(blob_start)?),
-                    };
-                    let blob = Blob {
-                        id,
-                        length: unsigned(blob_length)?,
-                        checksums: checksums(&sums),
-                        place: match bytes {
-                            Some(bytes) => BlobPlace::Inline(Bytes::from(bytes)),
-                            None => BlobPlace::Stored,
-                        },
                     };
                     Ok((extent, blob))
                 })())
             },
         )
+    }
+
+    fn aged_sessions(
+        &mut self,
+        begun: Micros,
+        finished: Micros,
+        most: usize,
+    ) -> Result<Vec<Session>, MetaError> {
+        self.all(
+            "SELECT session.id, session.account, session.created, session.state, session.content,
+                 session.length, session.hasher
+             FROM session LEFT JOIN replay ON replay.session = session.id
+             WHERE session.created <= ?1 AND (replay.session IS NULL OR replay.committed <= ?2)
+             ORDER BY session.created LIMIT ?3",
+            (begun.0, finished.0, most as i64),
+            session,
+        )
+    }
+
+    fn aged_revisions(&mut self, ended: Micros, most: usize) -> Result<Vec<Revision>, MetaError> {
+        self.all(
+            "SELECT file_id, rev, content, size, hash, client_modified, server_modified, ns, path
+             FROM revision
+             WHERE ended <= ?1 AND NOT EXISTS
+                 (SELECT 1 FROM replay WHERE replay.ns = revision.ns AND replay.rev = revision.rev)
+             ORDER BY ended LIMIT ?2",
+            (ended.0, most as i64),
+            revision,
+        )
+    }
+
+    fn content_use(&mut self, content: &ContentId) -> Result<ContentUse, MetaError> {
+        let found = self.one(
+            "SELECT (SELECT count(*) FROM session WHERE content = ?1),
+                 (SELECT count(*) FROM revision WHERE content = ?1)",
+            [&content.0],
+            |row| {
+                let (sessions, revisions) = (row.get(0)?, row.get(1)?);
+                Ok((|| {
+                    Ok(ContentUse {
+                        sessions: unsigned(sessions)?,
+                        revisions: unsigned(revisions)?,
+                    })
+                })())
+            },
+        )?;
+        found.ok_or_else(|| MetaError::Damaged("a count without a row".into()))
+    }
+
+    fn orphans(&mut self, most: usize) -> Result<Vec<ContentId>, MetaError> {
+        self.all(
+            "SELECT content FROM orphan LIMIT ?1",
+            [most as i64],
+            |row| row.get(0).map(ContentId).map(Ok),
+        )
+    }
+
+    fn blob_use(&mut self, blob: &BlobId) -> Result<u64, MetaError> {
+        let found = self.one(
+            "SELECT count(*) FROM extent WHERE blob = ?1",
+            [&blob.0],
+            |row| row.get(0).map(unsigned),
+        )?;
+        Ok(found.unwrap_or(0))
+    }
+
+    fn knows_blob(&mut self, blob: &BlobId) -> Result<bool, MetaError> {
+        let found = self.one(
+            "SELECT 1 FROM blob WHERE id = ?1 UNION ALL SELECT 1 FROM doomed WHERE blob = ?1",
+            [&blob.0],
+            |_| Ok(Ok(())),
+        )?;
+        Ok(found.is_some())
+    }
+
+    fn doomed(&mut self, since: Micros, most: usize) -> Result<Vec<BlobId>, MetaError> {
+        self.all(
+            "SELECT blob FROM doomed WHERE since <= ?1 LIMIT ?2",
+            (since.0, most as i64),
+            |row| row.get(0).map(BlobId).map(Ok),
+        )
+    }
+
+    fn blobs(&mut self, after: &BlobId, most: usize) -> Result<Vec<Blob>, MetaError> {
+        self.all(
+            "SELECT blob.id, blob.length, blob.checksums, blob_bytes.bytes
+             FROM blob LEFT JOIN blob_bytes ON blob_bytes.id = blob.id
+             WHERE blob.id > ?1 ORDER BY blob.id LIMIT ?2",
+            (&after.0, most as i64),
+            |row| blob(row, 0),
+        )
+    }
+
+    fn writers(&mut self) -> Result<Vec<Writer>, MetaError> {
+        self.all("SELECT id, heartbeat, fenced FROM writer", [], |row| {
+            Ok(Ok(Writer {
+                id: row.get(0)?,
+                heartbeat: Micros(row.get(1)?),
+                fenced: row.get(2)?,
+            }))
+        })
     }
 }
 
@@ -391,6 +472,22 @@ fn after_all(prefix: &str) -> Option<String> {
         }
     }
     None
+}
+
+/// A blob from the columns id, length, checksums, bytes.
+fn blob(row: &Row<'_>, first: usize) -> rusqlite::Result<Result<Blob, MetaError>> {
+    let (id, length) = (BlobId(row.get(first)?), row.get(first + 1)?);
+    let sums: Vec<u8> = row.get(first + 2)?;
+    let bytes: Option<Vec<u8>> = row.get(first + 3)?;
+    Ok(unsigned(length).map(|length| Blob {
+        id,
+        length,
+        checksums: checksums(&sums),
+        place: match bytes {
+            Some(bytes) => BlobPlace::Inline(Bytes::from(bytes)),
+            None => BlobPlace::Stored,
+        },
+    }))
 }
 
 fn session(row: &Row<'_>) -> rusqlite::Result<Result<Session, MetaError>> {
@@ -492,6 +589,18 @@ fn version(
         client_modified,
         server_modified,
     }))
+}
+
+fn revision(row: &Row<'_>) -> rusqlite::Result<Result<Revision, MetaError>> {
+    let file = file(row, 0)?;
+    let (ns, path): (u32, String) = (row.get(7)?, row.get(8)?);
+    Ok((|| {
+        Ok(Revision {
+            ns: Ns(ns),
+            path: stored_path(&path)?,
+            file: file?,
+        })
+    })())
 }
 
 fn stored_path(text: &str) -> Result<DisplayPath, MetaError> {

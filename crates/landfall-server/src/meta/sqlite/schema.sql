@@ -43,6 +43,7 @@ CREATE TABLE session (
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX session_by_age ON session (created);
+CREATE INDEX session_by_content ON session (content);
 
 CREATE TABLE replay (
     session TEXT PRIMARY KEY REFERENCES session,
@@ -69,6 +70,24 @@ CREATE TABLE blob_bytes (
     bytes BLOB NOT NULL
 ) STRICT;
 
+-- A process that makes blobs. Once fenced, no transaction can refer to a new blob of it.
+CREATE TABLE writer (
+    id TEXT PRIMARY KEY,
+    heartbeat INTEGER NOT NULL,
+    fenced INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Contents that nothing refers to any more; their extents go bit by bit.
+CREATE TABLE orphan (
+    content TEXT PRIMARY KEY
+) STRICT, WITHOUT ROWID;
+
+-- Files that nothing refers to any more; they go when no reader can be at them.
+CREATE TABLE doomed (
+    blob TEXT PRIMARY KEY,
+    since INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE extent (
     content TEXT NOT NULL,
     start INTEGER NOT NULL,
@@ -91,11 +110,14 @@ CREATE TABLE revision (
     hash BLOB NOT NULL,
     client_modified INTEGER NOT NULL,
     server_modified INTEGER NOT NULL,
+    -- When it stopped being the current one.
+    ended INTEGER,
     PRIMARY KEY (ns, rev)
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX revision_by_path ON revision (ns, path_key);
 CREATE INDEX revision_by_content ON revision (content);
+CREATE INDEX revision_by_end ON revision (ended) WHERE ended IS NOT NULL;
 
 -- One row for each place that was ever used. kind: 0 file, 1 folder, 2 deleted file,
 -- 3 deleted folder. A live row has an id, a file also its current revision.
@@ -118,3 +140,4 @@ CREATE TABLE node (
 CREATE UNIQUE INDEX node_by_name ON node (ns, parent_key, name_key);
 CREATE UNIQUE INDEX node_by_journal ON node (ns, journal);
 CREATE UNIQUE INDEX node_by_id ON node (ns, id) WHERE id IS NOT NULL;
+CREATE INDEX replay_by_revision ON replay (ns, rev);

@@ -1,0 +1,92 @@
+//! What happens without being asked: sessions expire, old revisions leave the history, and what
+//! nothing refers to any more is removed.
+//!
+//! Everything here may be stopped at any moment and be done by several processes at once: each
+//! step is an operation that looks again under the lock, and what it leaves half done is found
+//! by the next run. Steps are small, so that requests don't wait for them.
+
+mod check;
+mod collection;
+mod expiry;
+
+pub use check::{Checked, Problem};
+pub(crate) use collection::HEARTBEAT;
+
+use crate::blobs::BlobStore;
+use crate::meta::Meta;
+use crate::ops::Trouble;
+use crate::sys::Sys;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Rows that one step touches: about as many as a request waits for without noticing.
+const SLICE: usize = 200;
+
+/// What is kept, and for how long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// How long a revision stays in the history after it was replaced or deleted; `None`: for
+    /// ever.
+    pub keep_revisions: Option<Duration>,
+    /// How long a file that nothing refers to is kept for those who may still be reading it.
+    pub grace: Duration,
+}
+
+impl Policy {
+    /// A reader may be at a file for as long as a request may take.
+    pub const GRACE: Duration = Duration::from_secs(6 * 60 * 60 + 60);
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            keep_revisions: None,
+            grace: Self::GRACE,
+        }
+    }
+}
+
+/// What a run of the upkeep did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Collected {
+    /// Sessions that expired.
+    pub sessions: u64,
+    /// Revisions that left the history.
+    pub revisions: u64,
+    /// Blobs whose files were removed because nothing refers to them any more.
+    pub blobs: u64,
+    /// Files of dead writers that nothing ever referred to.
+    pub strays: u64,
+}
+
+/// The upkeep of a store.
+#[derive(Clone, Debug)]
+pub struct Upkeep {
+    meta: Meta,
+    blobs: Arc<dyn BlobStore>,
+    sys: Sys,
+}
+
+impl Upkeep {
+    pub(crate) fn new(meta: Meta, blobs: Arc<dyn BlobStore>, sys: Sys) -> Self {
+        Self { meta, blobs, sys }
+    }
+
+    /// Does all there is to do now.
+    ///
+    /// # Errors
+    /// The stores'. What was done stays done.
+    pub async fn run(&self, policy: Policy) -> Result<Collected, Trouble> {
+        let mut collected = Collected {
+            sessions: self.expire_sessions().await?,
+            ..Collected::default()
+        };
+        if let Some(keep) = policy.keep_revisions {
+            collected.revisions = self.expire_revisions(keep).await?;
+        }
+        self.remove_orphans().await?;
+        collected.blobs = self.remove_doomed(policy.grace).await?;
+        collected.strays = self.collect_dead_writers().await?;
+        Ok(collected)
+    }
+}

@@ -1,0 +1,246 @@
+//! What nothing refers to any more: contents, blobs, and the strays of dead writers.
+//!
+//! A content without a session and a revision is an *orphan*; no request can reach it. Its
+//! pieces go bit by bit. A blob without a piece is *doomed*; its file goes when nobody can be
+//! reading it any more. A file that no row knows is a *stray* if its writer is dead: the writer
+//! is fenced first, and from then on no transaction can refer to a new blob of it, so what is
+//! not referred to by now never will be.
+
+use super::{SLICE, Upkeep};
+use crate::meta::rows::{Blob, BlobId, ContentId, Extent, FileOffset, Writer};
+use crate::meta::{Decision, Effect, Loads, MetaError, Operation};
+use crate::ops::Trouble;
+use crate::sys::Micros;
+use std::collections::HashMap;
+use std::time::Duration;
+
+/// How often a living writer says so.
+pub(crate) const HEARTBEAT: Duration = Duration::from_secs(60);
+
+/// Silence after which a writer is taken for dead. If it only slept, it goes on under another
+/// name, and the requests that it was at are repeated by their clients.
+const DEAD: Duration = Duration::from_secs(15 * 60);
+
+impl Upkeep {
+    /// Says that this process lives, if it is known as a writer.
+    pub(crate) async fn beat(&self) -> Result<(), MetaError> {
+        let beat = Beat {
+            id: self.blobs.writer(),
+            now: self.sys.clock.now(),
+        };
+        self.meta.transact(beat).await
+    }
+
+    pub(super) async fn remove_orphans(&self) -> Result<(), MetaError> {
+        let now = self.sys.clock.now();
+        while self.meta.transact(RemovePieces { now }).await? == Orphans::Left {}
+        Ok(())
+    }
+
+    pub(super) async fn remove_doomed(&self, grace: Duration) -> Result<u64, Trouble> {
+        let grace = i64::try_from(grace.as_micros()).unwrap_or(i64::MAX);
+        let since = Micros(self.sys.clock.now().0.saturating_sub(grace));
+        let mut all = 0;
+        loop {
+            let doomed = self
+                .meta
+                .read(move |loads| loads.doomed(since, SLICE))
+                .await?;
+            if doomed.is_empty() {
+                return Ok(all);
+            }
+            for blob in &doomed {
+                self.blobs.remove(blob).await?;
+            }
+            all += doomed.len() as u64;
+            self.meta.transact(Forget(doomed)).await?;
+        }
+    }
+
+    pub(super) async fn collect_dead_writers(&self) -> Result<u64, Trouble> {
+        let silent = Micros(self.sys.clock.now().0 - DEAD.as_micros() as i64);
+        let own = self.blobs.writer();
+        let mut strays = 0;
+        for writer in self.meta.read(|loads| loads.writers()).await? {
+            if writer.id == own
+                || !self
+                    .meta
+                    .transact(Fence {
+                        id: writer.id.clone(),
+                        silent,
+                    })
+                    .await?
+            {
+                continue;
+            }
+            for blob in self.blobs.list(&writer.id).await? {
+                let wanted = blob.clone();
+                if !self
+                    .meta
+                    .read(move |loads| loads.knows_blob(&wanted))
+                    .await?
+                {
+                    self.blobs.remove(&blob).await?;
+                    strays += 1;
+                }
+            }
+            self.meta.transact(RemoveWriter(writer.id)).await?;
+        }
+        Ok(strays)
+    }
+}
+
+struct Beat {
+    id: String,
+    now: Micros,
+}
+
+impl Operation for Beat {
+    type View = Option<Writer>;
+    type Answer = ();
+
+    fn load(&self, loads: &mut dyn Loads) -> Result<Self::View, MetaError> {
+        Ok(loads
+            .writers()?
+            .into_iter()
+            .find(|writer| writer.id == self.id))
+    }
+
+    fn decide(&self, writer: Self::View) -> Decision<()> {
+        match writer {
+            Some(writer) if !writer.fenced => Decision {
+                effects: vec![Effect::PutWriter(Writer {
+                    heartbeat: self.now,
+                    ..writer
+                })],
+                answer: (),
+            },
+            _ => Decision::unchanged(()),
+        }
+    }
+}
+
+struct Fence {
+    id: String,
+    silent: Micros,
+}
+
+impl Operation for Fence {
+    type View = Option<Writer>;
+    /// Whether the writer is fenced.
+    type Answer = bool;
+
+    fn load(&self, loads: &mut dyn Loads) -> Result<Self::View, MetaError> {
+        Ok(loads
+            .writers()?
+            .into_iter()
+            .find(|writer| writer.id == self.id))
+    }
+
+    fn decide(&self, writer: Self::View) -> Decision<bool> {
+        match writer {
+            None => Decision::unchanged(false),
+            Some(writer) if writer.fenced => Decision::unchanged(true),
+            Some(writer) if writer.heartbeat > self.silent => Decision::unchanged(false),
+            Some(writer) => Decision {
+                effects: vec![Effect::PutWriter(Writer {
+                    fenced: true,
+                    ..writer
+                })],
+                answer: true,
+            },
+        }
+    }
+}
+
+struct RemoveWriter(String);
+
+impl Operation for RemoveWriter {
+    type View = ();
+    type Answer = ();
+
+    fn load(&self, _: &mut dyn Loads) -> Result<(), MetaError> {
+        Ok(())
+    }
+
+    fn decide(&self, (): ()) -> Decision<()> {
+        Decision {
+            effects: vec![Effect::RemoveWriter { id: self.0.clone() }],
+            answer: (),
+        }
+    }
+}
+
+struct Forget(Vec<BlobId>);
+
+impl Operation for Forget {
+    type View = ();
+    type Answer = ();
+
+    fn load(&self, _: &mut dyn Loads) -> Result<(), MetaError> {
+        Ok(())
+    }
+
+    fn decide(&self, (): ()) -> Decision<()> {
+        let effects = self.0.iter().cloned().map(Effect::ForgetBlob).collect();
+        Decision {
+            effects,
+            answer: (),
+        }
+    }
+}
+
+struct RemovePieces {
+    now: Micros,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Orphans {
+    None,
+    Left,
+}
+
+impl Operation for RemovePieces {
+    /// An orphan, a slice of its pieces, and how many pieces refer to each of their blobs.
+    type View = Option<(ContentId, Vec<(Extent, Blob)>, HashMap<BlobId, u64>)>;
+    type Answer = Orphans;
+
+    fn load(&self, loads: &mut dyn Loads) -> Result<Self::View, MetaError> {
+        let Some(content) = loads.orphans(1)?.pop() else {
+            return Ok(None);
+        };
+        let pieces = loads.extents(&content, FileOffset(0), SLICE)?;
+        let mut uses = HashMap::new();
+        for (_, blob) in &pieces {
+            uses.insert(blob.id.clone(), loads.blob_use(&blob.id)?);
+        }
+        Ok(Some((content, pieces, uses)))
+    }
+
+    fn decide(&self, view: Self::View) -> Decision<Orphans> {
+        let Some((content, pieces, mut uses)) = view else {
+            return Decision::unchanged(Orphans::None);
+        };
+        let mut effects = Vec::new();
+        for (extent, blob) in &pieces {
+            let (content, offset) = (extent.content.clone(), extent.offset);
+            effects.push(Effect::RemoveExtent { content, offset });
+            if let Some(left) = uses.get_mut(&blob.id) {
+                *left -= 1;
+                if *left == 0 {
+                    effects.push(Effect::DoomBlob {
+                        id: blob.id.clone(),
+                        since: self.now,
+                    });
+                }
+            }
+        }
+        if pieces.len() < SLICE {
+            effects.push(Effect::RemoveOrphan(content));
+        }
+        Decision {
+            effects,
+            answer: Orphans::Left,
+        }
+    }
+}
