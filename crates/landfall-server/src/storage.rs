@@ -47,20 +47,21 @@ impl Storage {
     /// The directory or the metadata in it can't be used.
     pub fn open_with(dir: &Path, sys: Sys) -> Result<Self, OpenError> {
         let blobs = dir.join("blobs");
-        create_all(&*sys.fs, dir)
-            .and_then(|()| sys.fs.create_dir(&blobs))
-            .map_err(|source| OpenError::Directory {
+        let directory = |source| OpenError::Directory {
+            dir: dir.to_owned(),
+            source,
+        };
+        create_all(&*sys.fs, dir).map_err(directory)?;
+        if let Some(kind) = sys.fs.network(dir).map_err(directory)? {
+            return Err(OpenError::Network {
                 dir: dir.to_owned(),
-                source,
-            })?;
+                kind,
+            });
+        }
+        sys.fs.create_dir(&blobs).map_err(directory)?;
         let engine = SqliteEngine::open(&dir.join("metadata.sqlite"))?;
         // The name of a file that was just made is as perishable as any.
-        sys.fs
-            .sync_dir(dir)
-            .map_err(|source| OpenError::Directory {
-                dir: dir.to_owned(),
-                source,
-            })?;
+        sys.fs.sync_dir(dir).map_err(directory)?;
         Ok(Self {
             meta: Meta::new(engine),
             blobs: Arc::new(LocalBlobs::new(sys.clone(), blobs)),

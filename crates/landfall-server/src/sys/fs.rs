@@ -73,6 +73,13 @@ pub trait Fs: Debug + Send + Sync {
     /// The system's.
     fn list(&self, dir: &Path) -> io::Result<Vec<String>>;
 
+    /// The network file system that a directory is on, by name; `None`: it is on a local one,
+    /// or the system doesn't say.
+    ///
+    /// # Errors
+    /// The system's.
+    fn network(&self, dir: &Path) -> io::Result<Option<&'static str>>;
+
     /// Bytes that can still be written where the directory is.
     ///
     /// # Errors
@@ -144,8 +151,51 @@ impl Fs for RealFs {
         std::fs::read_dir(dir)?.filter_map(name).collect()
     }
 
+    #[cfg(target_os = "linux")]
+    fn network(&self, dir: &Path) -> io::Result<Option<&'static str>> {
+        // The kernel's numbers have 32 bits, whatever the width of the field.
+        Ok(network_of(rustix::fs::statfs(dir)?.f_type as u32))
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn network(&self, _: &Path) -> io::Result<Option<&'static str>> {
+        Ok(None)
+    }
+
     fn free_bytes(&self, dir: &Path) -> io::Result<u64> {
         let space = rustix::fs::statvfs(dir)?;
         Ok(space.f_bavail.saturating_mul(space.f_frsize))
+    }
+}
+
+/// The network file system with this number (statfs(2) of Linux).
+#[cfg(target_os = "linux")]
+fn network_of(number: u32) -> Option<&'static str> {
+    Some(match number {
+        0x6969 => "NFS",
+        0x517b | 0xff53_4d42 | 0xfe53_4d42 => "SMB",
+        0x00c3_6400 => "Ceph",
+        0x5346_414f => "AFS",
+        0x564c => "NCP",
+        0x0102_1997 => "9P",
+        0x0bd0_0bd0 => "Lustre",
+        _ => return None,
+    })
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::{Fs, RealFs, network_of};
+
+    #[test]
+    fn network_file_systems_are_told_from_local_ones() {
+        assert_eq!(network_of(0x6969), Some("NFS"));
+        assert_eq!(network_of(0xef53), None, "ext4");
+        let here = tempfile::tempdir().unwrap();
+        assert_eq!(
+            RealFs.network(here.path()).unwrap(),
+            None,
+            "tests run on a local disk"
+        );
     }
 }

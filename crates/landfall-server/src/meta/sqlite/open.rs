@@ -61,6 +61,17 @@ pub enum OpenError {
         /// What it is instead.
         found: String,
     },
+    /// SQLite's locks don't hold there.
+    #[error(
+        "the data directory {dir} is on {kind}, a network file system, where locks and syncs can't be trusted: use a local disk",
+        dir = dir.display()
+    )]
+    Network {
+        /// The directory.
+        dir: PathBuf,
+        /// Which file system.
+        kind: &'static str,
+    },
     /// A directory could not be made or looked at.
     #[error("can't use the data directory {dir}: {source}", dir = dir.display())]
     Directory {
