@@ -17,7 +17,7 @@ mod metadata;
 mod sessions;
 mod target;
 
-pub use accounts::{NotLetIn, hash_of_token};
+pub use accounts::{NotLetIn, SHORTEST_TOKEN, hash_of_token, is_token};
 pub use admin::{AccountInfo, Admin, AdminError, TokenGrant};
 pub use body::{BodyError, IncomingBody};
 pub use content::ContentReader;

@@ -7,6 +7,7 @@ use crate::meta::{MemoryEngine, Meta, OpenError, SqliteEngine};
 use crate::ops::Admin;
 use crate::sys::{Fs, Sys};
 use crate::upkeep::Upkeep;
+use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -59,7 +60,13 @@ impl Storage {
             });
         }
         sys.fs.create_dir(&blobs).map_err(directory)?;
-        let engine = SqliteEngine::open(&dir.join("metadata.sqlite"))?;
+        // Made before SQLite does, for its owner alone: the log files take the same mode.
+        let metadata = dir.join("metadata.sqlite");
+        match sys.fs.create_file(&metadata) {
+            Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(directory(error)),
+            _ => {}
+        }
+        let engine = SqliteEngine::open(&metadata)?;
         // The name of a file that was just made is as perishable as any.
         sys.fs.sync_dir(dir).map_err(directory)?;
         Ok(Self {
@@ -90,4 +97,26 @@ fn create_all(fs: &dyn Fs, dir: &Path) -> std::io::Result<()> {
         _ => {}
     }
     fs.create_dir(dir)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Storage;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[tokio::test]
+    async fn nobody_else_can_read_what_is_in_a_directory_that_was_open_to_all() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::set_permissions(dir.path(), PermissionsExt::from_mode(0o755)).unwrap();
+        let storage = Storage::open(dir.path()).unwrap();
+        storage.admin().add_account("panda", None).await.unwrap();
+        let mut entries = 0;
+        for entry in std::fs::read_dir(dir.path()).unwrap() {
+            let entry = entry.unwrap();
+            let mode = entry.metadata().unwrap().permissions().mode();
+            assert_eq!(mode & 0o077, 0, "{entry:?}");
+            entries += 1;
+        }
+        assert!(entries >= 3, "metadata, its log, blobs");
+    }
 }

@@ -190,7 +190,7 @@ fn done<T>(
             AdminError::NoSuchAccount(_)
             | AdminError::NoSuchToken(_)
             | AdminError::NoSuchSession { .. } => Exit::Source,
-            AdminError::BadName(_) | AdminError::BadToken { .. } => Exit::Usage,
+            AdminError::BadName(_) | AdminError::BadToken => Exit::Usage,
             AdminError::Meta(_) => Exit::Other,
         };
         Fail::new(exit, what(), error)

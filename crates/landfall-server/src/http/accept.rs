@@ -1,17 +1,24 @@
 //! The accept loop: how many connections, how slow, how long.
 
 use super::exchange::{State, handle};
+use super::reply::ReplyBody;
 use super::stall::StallGuard;
+use crate::ops::Trouble;
+use bytes::Bytes;
+use hyper::body::{Body, Frame, SizeHint};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
 use landfall_protocol::limits;
 use std::future::Future;
 use std::io;
+use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
 /// Connections at the same time; more wait to be accepted. Idle ones are cheap, and each open
@@ -30,14 +37,15 @@ const WRITE_STALL: Duration = Duration::from_secs(60);
 const PING: Duration = Duration::from_secs(30);
 const PONG: Duration = Duration::from_secs(20);
 
-/// How long an HTTP/2 connection without a request is kept; checked this often.
+/// How long a connection is kept on which no request is under way and no byte moves; looked at
+/// this often.
 const IDLE: Duration = Duration::from_secs(60);
 
 /// HTTP/2 windows: throughput is at most window per round trip, and hyper's defaults halve it
-/// even on loopback.
+/// even on loopback. Frames keep the default size: the library allows a head only so many
+/// frames as the largest ones would need, and clients send heads in frames of 16 KiB.
 const STREAM_WINDOW: u32 = 4 * 1024 * 1024;
 const CONNECTION_WINDOW: u32 = 16 * 1024 * 1024;
-const FRAME: u32 = 256 * 1024;
 
 /// HTTP/2 requests at the same time on one connection.
 const STREAMS: u32 = 64;
@@ -77,6 +85,8 @@ pub(crate) async fn serve(accept: Accept, stop: impl Future<Output = ()>) {
                 continue;
             }
         };
+        // Answers are small and whole: waiting for more to send helps nobody.
+        let _ = stream.set_nodelay(true);
         let connection = connection(&builder, stream, Arc::clone(&state), &graceful);
         tokio::spawn(async move {
             connection.await;
@@ -123,34 +133,39 @@ fn builder() -> auto::Builder<TokioExecutor> {
         .keep_alive_timeout(PONG)
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
-        .max_frame_size(FRAME)
         .max_concurrent_streams(STREAMS)
         .max_pending_accept_reset_streams(RESETS)
         .max_header_list_size(limits::HEADERS as u32);
     builder
 }
 
-fn connection(
+fn connection<T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     builder: &auto::Builder<TokioExecutor>,
-    stream: TcpStream,
+    stream: T,
     state: Arc<State>,
     graceful: &GracefulShutdown,
-) -> impl Future<Output = ()> + use<> {
-    // Answers are small and whole: waiting for more to send helps nobody.
-    let _ = stream.set_nodelay(true);
-    let requests = Arc::new(Requests::default());
+) -> impl Future<Output = ()> + use<T> {
+    let io = StallGuard::new(stream, WRITE_STALL);
+    let requests = Arc::new(Requests {
+        moved: io.moved(),
+        under_way: AtomicUsize::new(0),
+    });
     let counted = Arc::clone(&requests);
     let service = hyper::service::service_fn(move |request| {
         let state = Arc::clone(&state);
         let under_way = counted.begin();
         async move {
             let answer = handle(state, request).await;
-            drop(under_way);
-            Ok::<_, std::convert::Infallible>(answer)
+            // The request is under way until its answer has gone, not until it is known.
+            Ok::<_, std::convert::Infallible>(answer.map(|body| Going {
+                body,
+                _under_way: under_way,
+            }))
         }
     });
-    let io = TokioIo::new(StallGuard::new(stream, WRITE_STALL));
-    let served = builder.serve_connection(io, service).into_owned();
+    let served = builder
+        .serve_connection(TokioIo::new(io), service)
+        .into_owned();
     let served = graceful.watch(served);
     async move {
         tokio::select! {
@@ -161,31 +176,31 @@ fn connection(
     }
 }
 
-/// Counts the requests of a connection, to find out that it has none.
-#[derive(Debug, Default)]
+/// What goes on on a connection, to find out that nothing does.
+#[derive(Debug)]
 struct Requests {
+    moved: Arc<AtomicU64>,
     under_way: AtomicUsize,
-    begun: AtomicUsize,
 }
 
+#[derive(Debug)]
 struct UnderWay(Arc<Requests>);
 
 impl Requests {
     fn begin(self: &Arc<Self>) -> UnderWay {
-        self.begun.fetch_add(1, Ordering::SeqCst);
         self.under_way.fetch_add(1, Ordering::SeqCst);
         UnderWay(Arc::clone(self))
     }
 
-    /// Ends when there was no request for [`IDLE`] or a little longer.
+    /// Ends when nothing went on for [`IDLE`] or a little longer.
     async fn idle(&self) {
-        let mut before = usize::MAX;
+        let mut before = u64::MAX;
         loop {
-            let begun = self.begun.load(Ordering::SeqCst);
-            if begun == before && self.under_way.load(Ordering::SeqCst) == 0 {
+            let moved = self.moved.load(Ordering::SeqCst);
+            if moved == before && self.under_way.load(Ordering::SeqCst) == 0 {
                 return;
             }
-            before = begun;
+            before = moved;
             tokio::time::sleep(IDLE).await;
         }
     }
@@ -194,5 +209,117 @@ impl Requests {
 impl Drop for UnderWay {
     fn drop(&mut self) {
         self.0.under_way.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// The body of an answer on its way; the request is over when this is dropped.
+#[derive(Debug)]
+struct Going {
+    body: ReplyBody,
+    _under_way: UnderWay,
+}
+
+impl Body for Going {
+    type Data = Bytes;
+    type Error = Trouble;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Trouble>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{GracefulShutdown, IDLE, builder, connection};
+    use crate::http::State;
+    use crate::ops::{Service, TokenGrant};
+    use crate::{Numbering, Storage};
+    use std::sync::Arc;
+    use std::time::Duration;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+    use tokio::time::{Instant, sleep};
+
+    const TOKEN: &str = "test-token";
+
+    /// A connection to a server in memory. Time is paused: waiting for it costs none.
+    async fn connected() -> DuplexStream {
+        let storage = Storage::memory();
+        storage.admin().add_account("panda", None).await.unwrap();
+        let grant = TokenGrant {
+            token: Some(TOKEN.into()),
+            ..TokenGrant::default()
+        };
+        storage.admin().create_token("panda", grant).await.unwrap();
+        let Storage { meta, blobs, sys } = storage;
+        let service = Service::new(meta, blobs, sys, Numbering::Documented)
+            .await
+            .unwrap();
+        let (near, far) = duplex(16 * 1024);
+        let state = Arc::new(State::new(service, None));
+        tokio::spawn(connection(&builder(), far, state, &GracefulShutdown::new()));
+        near
+    }
+
+    fn head(route: &str, length: usize) -> String {
+        format!(
+            "POST /2/files/{route} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\n\
+             Content-Type: application/octet-stream\r\nContent-Length: {length}\r\n\
+             Dropbox-API-Arg: {{\"path\":\"/x\"}}\r\n\r\n"
+        )
+    }
+
+    #[tokio::test(flavor = "current_thread", start_paused = true)]
+    async fn a_slow_reader_gets_all_of_its_download() {
+        const SIZE: usize = 2 * 1024 * 1024;
+        let mut connection = connected().await;
+        connection
+            .write_all(head("upload", SIZE).as_bytes())
+            .await
+            .unwrap();
+        connection.write_all(&[7; SIZE]).await.unwrap();
+        let mut answer = [0; 12];
+        connection.read_exact(&mut answer).await.unwrap();
+        assert_eq!(&answer, b"HTTP/1.1 200");
+
+        connection
+            .write_all(head("download", 0).as_bytes())
+            .await
+            .unwrap();
+        let begun = Instant::now();
+        let mut got = Vec::new();
+        let mut piece = [0; 16 * 1024];
+        while got.iter().rev().take_while(|byte| **byte == 7).count() < SIZE {
+            sleep(Duration::from_secs(5)).await;
+            let length = connection.read(&mut piece).await.unwrap();
+            assert_ne!(
+                length,
+                0,
+                "cut off after {} bytes and {:?}",
+                got.len(),
+                begun.elapsed()
+            );
+            got.extend_from_slice(&piece[..length]);
+        }
+        assert!(begun.elapsed() > 3 * IDLE);
+    }
+
+    #[tokio::test(flavor = "current_thread", start_paused = true)]
+    async fn a_connection_without_a_request_is_closed() {
+        let mut connection = connected().await;
+        let begun = Instant::now();
+        let mut rest = Vec::new();
+        let _ = connection.read_to_end(&mut rest).await;
+        assert!(begun.elapsed() <= 3 * IDLE);
     }
 }

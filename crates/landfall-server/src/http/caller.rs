@@ -4,7 +4,7 @@ use super::argument::parameter;
 use super::reply::{BadRequest, Refused};
 use crate::meta::MetaError;
 use crate::meta::rows::Account;
-use crate::ops::{Caller, NotLetIn, Service, hash_of_token};
+use crate::ops::{Caller, NotLetIn, Service, hash_of_token, is_token};
 use http::{HeaderMap, Uri, header};
 use landfall_protocol::json::read;
 use landfall_protocol::routes::Route;
@@ -95,17 +95,13 @@ fn token(headers: &HeaderMap, uri: &Uri) -> Result<String, BadRequest> {
             shorten(&value, 6)
         )));
     }
-    let shaped = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/=:".contains(&byte);
-    if token.len() < SHORTEST || !token.bytes().all(shaped) {
+    if !is_token(token) {
         return Err(BadRequest::new(
             "The given OAuth 2 access token is malformed.",
         ));
     }
     Ok(token.to_owned())
 }
-
-/// Characters that a token has at least.
-const SHORTEST: usize = 8;
 
 /// Checks `Dropbox-API-Path-Root`. An account has one tree, so every legal root is that one.
 fn check_path_root(caller: &Caller, headers: &HeaderMap) -> Result<(), Refused> {

@@ -9,7 +9,7 @@ use crate::api;
 use crate::ops::{BodyError, Caller, Failure, Service, Trouble};
 use data_encoding::HEXLOWER;
 use http::request::Parts;
-use http::{HeaderMap, Method, Request, Response, StatusCode, header};
+use http::{Method, Request, Response, StatusCode, Version, header};
 use hyper::body::Incoming;
 use landfall_protocol::routes::{Call, Route, Style};
 use std::sync::Arc;
@@ -66,7 +66,10 @@ pub(super) async fn handle(state: Arc<State>, request: Request<Incoming>) -> Res
                 "The request took too long.",
             ),
         },
-        None => elsewhere(&state, &path, tail),
+        None => {
+            request_body(request).1.discard();
+            elsewhere(&state, &path, tail)
+        }
     };
     let name = match (route, path.as_str()) {
         (Some(route), _) => route.tail,
@@ -103,8 +106,7 @@ fn elsewhere(state: &State, path: &str, tail: Option<&str>) -> Reply {
 }
 
 async fn run(state: &State, route: &'static Route, request: Request<Incoming>) -> Reply {
-    let (parts, incoming) = request.into_parts();
-    let body = RequestBody::new(incoming, expects_continue(&parts.headers));
+    let (parts, body) = request_body(request);
     let mut exchange = Exchange {
         service: &state.service,
         route,
@@ -121,9 +123,17 @@ async fn run(state: &State, route: &'static Route, request: Request<Incoming>) -
     reply
 }
 
-fn expects_continue(headers: &HeaderMap) -> bool {
-    let value = headers.get(header::EXPECT);
-    value.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"))
+/// A request's head and body.
+fn request_body(request: Request<Incoming>) -> (Parts, RequestBody) {
+    let (parts, incoming) = request.into_parts();
+    // Over HTTP/2 the library sends no `100 Continue`, so nobody waits for it.
+    let expects = parts.version < Version::HTTP_2
+        && parts
+            .headers
+            .get(header::EXPECT)
+            .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"));
+    let body = RequestBody::new(incoming, expects);
+    (parts, body)
 }
 
 impl Exchange<'_> {

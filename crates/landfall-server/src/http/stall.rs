@@ -1,7 +1,9 @@
-//! A connection that gives up on a peer that doesn't read.
+//! A connection that gives up on a peer that doesn't read, and tells whether bytes move.
 
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -15,6 +17,7 @@ pub(super) struct StallGuard<T> {
     most: Duration,
     /// Runs while a write waits.
     waiting: Option<Pin<Box<Sleep>>>,
+    moved: Arc<AtomicU64>,
 }
 
 impl<T> StallGuard<T> {
@@ -23,6 +26,18 @@ impl<T> StallGuard<T> {
             inner,
             most,
             waiting: None,
+            moved: Arc::default(),
+        }
+    }
+
+    /// Bytes that went either way so far.
+    pub(super) fn moved(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.moved)
+    }
+
+    fn count(&self, outcome: &Poll<io::Result<usize>>) {
+        if let Poll::Ready(Ok(bytes)) = outcome {
+            self.moved.fetch_add(*bytes as u64, Ordering::Relaxed);
         }
     }
 
@@ -57,7 +72,11 @@ impl<T: AsyncRead + Unpin> AsyncRead for StallGuard<T> {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_read(context, buffer)
+        let before = buffer.filled().len();
+        let outcome = Pin::new(&mut self.inner).poll_read(context, buffer);
+        let bytes = buffer.filled().len() - before;
+        self.moved.fetch_add(bytes as u64, Ordering::Relaxed);
+        outcome
     }
 }
 
@@ -68,6 +87,7 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for StallGuard<T> {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let outcome = Pin::new(&mut self.inner).poll_write(context, bytes);
+        self.count(&outcome);
         self.guard(context, outcome)
     }
 
@@ -77,6 +97,7 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for StallGuard<T> {
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let outcome = Pin::new(&mut self.inner).poll_write_vectored(context, slices);
+        self.count(&outcome);
         self.guard(context, outcome)
     }
 

@@ -26,6 +26,16 @@ pub fn hash_of_token(token: &str) -> [u8; 32] {
     Sha256::digest(token.as_bytes()).into()
 }
 
+/// Whether a text can be a token: long enough, and of characters that a header, a URL and a
+/// shell take as they are.
+pub fn is_token(text: &str) -> bool {
+    let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/=:".contains(&byte);
+    text.len() >= SHORTEST_TOKEN && text.bytes().all(legal)
+}
+
+/// Characters that a token has at least.
+pub const SHORTEST_TOKEN: usize = 8;
+
 impl Service {
     /// The caller with this token.
     ///

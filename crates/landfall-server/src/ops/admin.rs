@@ -1,6 +1,6 @@
 //! What an operator does: accounts, tokens, sessions, quotas.
 
-use super::accounts::hash_of_token;
+use super::accounts::{SHORTEST_TOKEN, hash_of_token, is_token};
 use crate::meta::rows::{
     Account, AccountState, JournalId, Namespace, Ns, Session, SessionState, Token,
 };
@@ -28,12 +28,11 @@ pub enum AdminError {
     /// The name can't be one.
     #[error("{0:?} can't be an account's name: it is empty, too long, or has control characters")]
     BadName(String),
-    /// A given token is too short to be a secret.
-    #[error("the token has {length} characters, and must have {least} or more without spaces", least = AdminError::TOKEN)]
-    BadToken {
-        /// Its length.
-        length: usize,
-    },
+    /// A given token can't be one.
+    #[error(
+        "the token must have {SHORTEST_TOKEN} or more characters, of A-Z a-z 0-9 - . _ ~ + / = :"
+    )]
+    BadToken,
     /// There is no such token.
     #[error("there is no token with the id {0:?}: `token list` shows those there are")]
     NoSuchToken(String),
@@ -48,11 +47,6 @@ pub enum AdminError {
     /// The metadata.
     #[error(transparent)]
     Meta(#[from] MetaError),
-}
-
-impl AdminError {
-    /// Characters that a given token has at least.
-    pub const TOKEN: usize = 8;
 }
 
 /// What a new token may do.
@@ -148,10 +142,8 @@ impl Admin {
     ) -> Result<String, AdminError> {
         let token = match grant.token {
             Some(token) => {
-                let length = token.chars().count();
-                let legal = token.bytes().all(|byte| byte.is_ascii_graphic());
-                if length < AdminError::TOKEN || !legal {
-                    return Err(AdminError::BadToken { length });
+                if !is_token(&token) {
+                    return Err(AdminError::BadToken);
                 }
                 token
             }

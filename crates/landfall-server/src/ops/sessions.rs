@@ -198,8 +198,12 @@ impl Service {
         let mut here = bytes::Bytes::new();
         let mut same = replayable(session, replay, &arg.commit, self.sys.clock.now());
         let mut end = arg.cursor.offset;
+        let mut hasher = ContentHasher::new();
         while let Some(mut sent) = body.next().await? {
             end = end.saturating_add(sent.len() as u64);
+            if arg.content_hash.is_some() {
+                hasher.update(&sent);
+            }
             while same && !sent.is_empty() {
                 if here.is_empty() {
                     here = match stored.next().await? {
@@ -213,6 +217,12 @@ impl Service {
                 let length = here.len().min(sent.len());
                 same = here.split_to(length) == sent.split_to(length);
             }
+        }
+        let given = arg.content_hash.as_ref();
+        if given.is_some_and(|given| !given.matches(&hasher.finish())) {
+            return Err(Failure::Route(
+                UploadSessionFinishError::ContentHashMismatch,
+            ));
         }
         if same && end == replay.end {
             repeated(replay, &arg.commit).map_err(Failure::Route)
@@ -330,19 +340,20 @@ impl Operation for Append {
 
     fn decide(&self, session: Self::View) -> Decision<Self::Answer> {
         let Self { arg, received, .. } = self;
-        let session = match may_append(
+        let accepted = may_append(
             session.as_ref(),
             self.now,
             arg.cursor.offset,
             received.length,
-        ) {
+        );
+        let session = match accepted {
             Err(refusal) => return Decision::unchanged(Err(refusal.into())),
+            Ok(_) if !received.matches(arg.content_hash.as_ref()) => {
+                return Decision::unchanged(Err(UploadSessionAppendError::ContentHashMismatch));
+            }
             Ok(Accepted::Nothing) => return Decision::unchanged(Ok(())),
             Ok(Accepted::AtEnd(session)) => session,
         };
-        if !received.matches(arg.content_hash.as_ref()) {
-            return Decision::unchanged(Err(UploadSessionAppendError::ContentHashMismatch));
-        }
         let mut effects = keep(&session.content, session.length, received);
         let mut session = extended(session, received);
         if arg.close {
@@ -384,6 +395,9 @@ impl Operation for Finish {
             size: end,
             hash: received.hasher.finish(),
         };
+        if !received.matches(self.given.as_ref()) && view.replay.is_some() {
+            return Decision::unchanged(Err(UploadSessionFinishError::ContentHashMismatch));
+        }
         if let Some(replay) = &view.replay {
             // The same call got here first. Both continued the same bytes, so the whole hash
             // tells whether both brought the same ones.
