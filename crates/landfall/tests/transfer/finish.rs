@@ -4,8 +4,8 @@ use super::{
     FINISH, METADATA, QUICK, client, commit, count, done, file, is_saved, large, refusal, refused,
     renaming, small, through, unknown, upload, with_server,
 };
-use landfall::protocol::types::files::CommitInfo;
-use landfall::transfer::{Outcome, UploadFailure};
+use landfall::protocol::types::files::{CommitInfo, PropertyGroup};
+use landfall::transfer::UploadFailure;
 use landfall_testkit::faults::{Canned, Fault, Plan, Proxy};
 use serde_json::Value;
 
@@ -189,7 +189,32 @@ fn a_strict_upload_does_not_take_an_older_file_for_its_own() {
         let plan = Plan::new().on(FINISH, 1, unavailable);
         let (source, _file) = file(&small());
         let (outcome, _) = through(&server, plan, source, commit).await;
-        assert!(!matches!(outcome, Outcome::Done(_)), "{outcome:?}");
+        let text = unknown(outcome);
+        assert!(
+            text.contains("may be this upload or an older one"),
+            "{text}"
+        );
+    });
+}
+
+/// The one refusal of a commit that saves the file all the same says so.
+#[test]
+fn a_bad_property_group_is_told_with_what_became_of_the_file() {
+    with_server(async |server| {
+        let group = PropertyGroup {
+            template_id: "ptid:1a5n2i6d3OYEAAAAAAAAAYa".to_owned(),
+            fields: Vec::new(),
+        };
+        let commit = CommitInfo {
+            property_groups: Some(vec![group]),
+            ..commit("/file.bin")
+        };
+        let (source, _file) = file(&small());
+        let (outcome, requests) = through(&server, Plan::new(), source, commit).await;
+        let text = refused(outcome).to_string();
+        assert!(text.contains("the file was saved without"), "{text}");
+        assert_eq!(count(&requests, FINISH), 1);
+        assert_eq!(server.calls().read("/file.bin").await, small());
     });
 }
 
