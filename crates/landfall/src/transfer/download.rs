@@ -4,7 +4,7 @@ use super::events::{Event, Events, nobody};
 use super::retry::{Attempts, RetryPolicy};
 use crate::{ByteRange, CallError, Client, Content, Fault};
 use landfall_protocol::path::ReadPath;
-use landfall_protocol::types::files::{DownloadArg, DownloadError, FileMetadata};
+use landfall_protocol::types::files::{DownloadArg, DownloadError, FileMetadata, RangeError};
 use landfall_protocol::{ContentHash, ContentHasher, Rev, calls};
 use std::io;
 use std::sync::Arc;
@@ -101,9 +101,16 @@ impl Download {
         let mut attempts = Attempts::new(self.retry);
         let mut hasher = ContentHasher::new();
         let mut first: Option<FileMetadata> = None;
+        let mut range = true;
         loop {
             let before = hasher.length();
-            let broken = match self.open(before).await {
+            let from = if range { before } else { 0 };
+            let broken = match self.open(from).await {
+                // The file is shorter than what came: the whole of it tells what it is now.
+                Err(error) if from > 0 && is_beyond_end(&error) => {
+                    range = false;
+                    continue;
+                }
                 Err(error) => error,
                 Ok(content) => {
                     let metadata = &content.reply().value;
@@ -189,6 +196,12 @@ impl Download {
         sink.flush().await.map_err(DownloadFailure::Sink)?;
         Ok(None)
     }
+}
+
+/// Whether the service says that the file has no byte where the range begins.
+fn is_beyond_end(error: &CallError<DownloadError>) -> bool {
+    let range = DownloadError::Range(RangeError::NotSatisfiable);
+    error.route_error() == Some(&range) || error.status() == Some(416)
 }
 
 fn finished(metadata: FileMetadata, hasher: &ContentHasher) -> Result<Downloaded, DownloadFailure> {

@@ -112,6 +112,24 @@ fn a_file_that_is_replaced_meanwhile_is_not_pieced_together() {
 }
 
 #[test]
+fn a_service_that_refuses_ranges_sends_the_whole_again() {
+    with_server(async |server| {
+        server.calls().put(PATH, large()).await;
+        let refusal = Canned {
+            status: 416,
+            ..Canned::broken()
+        };
+        let plan = Plan::new()
+            .on(DOWNLOAD, 1, Fault::CutReply(5 * MIB as u64))
+            .on(DOWNLOAD, 2, Fault::Answer(refusal))
+            .on(DOWNLOAD, 3, Fault::CutReply(6 * MIB as u64));
+        let (result, got, requests) = through(&server, plan).await;
+        assert!(result.is_ok() && got == large(), "{result:?}");
+        assert_eq!(requests, 4);
+    });
+}
+
+#[test]
 fn a_file_that_is_deleted_meanwhile_is_not_found() {
     with_server(async |server| {
         server.calls().put(PATH, large()).await;
