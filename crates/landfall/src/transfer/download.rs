@@ -44,8 +44,8 @@ pub enum DownloadFailure {
     Call(#[from] CallError<DownloadError>),
     /// The service fails at the same byte every time, as it does where the file is damaged.
     #[error(
-        "the service failed {STUCK} times in a row at byte {at} of the file, as if it were \
-         damaged there; tell who runs the service: {why}"
+        "{why}; that was {STUCK} times in a row at byte {at} of the file, which may be damaged \
+         there: if it goes on, tell who runs the service"
     )]
     Stuck {
         /// Bytes that came before.
