@@ -222,6 +222,8 @@ impl ToExit for DownloadFailure {
     fn exit(&self) -> Exit {
         match self {
             Self::Call(error) => error.exit(),
+            // What is damaged can't be told from outside; it is the service's trouble.
+            Self::Stuck { .. } => Exit::Temporary,
             Self::Sink(error) => error.exit(),
             Self::Changed { .. } => Exit::Conflict,
             Self::Integrity { .. } => Exit::Integrity,

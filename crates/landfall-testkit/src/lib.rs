@@ -1,10 +1,12 @@
-//! What the tests share: a server in a box, raw calls to it, data makers.
+//! What the tests share: a server in a box, raw calls to it, a proxy that breaks them, data
+//! makers.
 //!
 //! Calls are raw on purpose: they send what they are told and show what came back, so that a
 //! test sees the wire and not a client's reading of it.
 
 mod calls;
 mod data;
+pub mod faults;
 mod server;
 mod tool;
 

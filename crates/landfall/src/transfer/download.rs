@@ -2,13 +2,18 @@
 
 use super::events::{Event, Events, nobody};
 use super::retry::{Attempts, RetryPolicy};
-use crate::{ByteRange, CallError, Client, Content, Fault};
+use crate::{ByteRange, CallError, Client, Content, Failure, Fault};
 use landfall_protocol::path::ReadPath;
-use landfall_protocol::types::files::{DownloadArg, DownloadError, FileMetadata};
+use landfall_protocol::types::files::{DownloadArg, DownloadError, FileMetadata, RangeError};
 use landfall_protocol::{ContentHash, ContentHasher, Rev, calls};
 use std::io;
 use std::sync::Arc;
 use tokio::io::{AsyncWrite, AsyncWriteExt};
+
+/// Fruitless attempts in a row, answered by the service itself, after which it is taken to be
+/// unable to read the file there. Ours: enough for a hiccup, and soon enough for a person who
+/// waits. Trouble on the way to the service has all the patience of the [`RetryPolicy`].
+const STUCK: u32 = 3;
 
 /// A download to be run. After a broken connection it goes on where it stopped, as long as the
 /// file is still the same revision.
@@ -37,6 +42,18 @@ pub enum DownloadFailure {
     /// The service does not give the file.
     #[error(transparent)]
     Call(#[from] CallError<DownloadError>),
+    /// The service fails at the same byte every time, as it does where the file is damaged.
+    #[error(
+        "{why}; that was {STUCK} times in a row at byte {at} of the file, which may be damaged \
+         there: if it goes on, tell who runs the service"
+    )]
+    Stuck {
+        /// Bytes that came before.
+        at: u64,
+        /// How it failed the last time.
+        #[source]
+        why: CallError<DownloadError>,
+    },
     /// The sink does not take the bytes.
     #[error("can't write what was downloaded: {0}; make room or choose another place")]
     Sink(#[source] io::Error),
@@ -101,10 +118,21 @@ impl Download {
         let mut attempts = Attempts::new(self.retry);
         let mut hasher = ContentHasher::new();
         let mut first: Option<FileMetadata> = None;
+        let mut range = true;
+        let mut stuck = 0;
         loop {
             let before = hasher.length();
-            let broken = match self.open(before).await {
-                Err(error) => error,
+            let from = if range { before } else { 0 };
+            let (broken, by_service) = match self.open(from).await {
+                // The file is shorter than what came: the whole of it tells what it is now.
+                Err(error) if from > 0 && is_beyond_end(&error) => {
+                    range = false;
+                    continue;
+                }
+                Err(error) => {
+                    let by_service = is_own_trouble(&error);
+                    (error, by_service)
+                }
                 Ok(content) => {
                     let metadata = &content.reply().value;
                     let first = first.get_or_insert_with(|| metadata.clone());
@@ -116,12 +144,26 @@ impl Download {
                     }
                     match self.copy(content, first.size, &mut hasher, sink).await? {
                         None => return finished(first.clone(), &hasher),
-                        Some(fault) => self.client.broke_off::<calls::Download>(fault),
+                        Some(fault) => {
+                            let by_service = matches!(fault, Fault::Broken { .. });
+                            (self.client.broke_off::<calls::Download>(fault), by_service)
+                        }
                     }
                 }
             };
             if hasher.length() > before {
                 attempts.reset();
+                stuck = 0;
+            } else if by_service {
+                stuck += 1;
+            } else {
+                stuck = 0;
+            }
+            if stuck == STUCK {
+                return Err(DownloadFailure::Stuck {
+                    at: before,
+                    why: broken,
+                });
             }
             attempts.again("downloading", broken, &*self.events).await?;
         }
@@ -189,6 +231,24 @@ impl Download {
         sink.flush().await.map_err(DownloadFailure::Sink)?;
         Ok(None)
     }
+}
+
+/// Whether the service itself failed, rather than something between it and us, or for a while.
+fn is_own_trouble(error: &CallError<DownloadError>) -> bool {
+    match error.failure() {
+        Failure::Server {
+            status,
+            retry_after,
+            ..
+        } => retry_after.is_none() && !matches!(status, 408 | 502..=504),
+        _ => false,
+    }
+}
+
+/// Whether the service says that the file has no byte where the range begins.
+fn is_beyond_end(error: &CallError<DownloadError>) -> bool {
+    let range = DownloadError::Range(RangeError::NotSatisfiable);
+    error.route_error() == Some(&range) || error.status() == Some(416)
 }
 
 fn finished(metadata: FileMetadata, hasher: &ContentHasher) -> Result<Downloaded, DownloadFailure> {

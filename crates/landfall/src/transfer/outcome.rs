@@ -15,8 +15,8 @@ use landfall_protocol::types::sessions::{
 pub enum Outcome {
     /// The file is at its path, whole and verified, once.
     Done(Box<Uploaded>),
-    /// Nothing was saved, and this is why. The one exception says so itself:
-    /// [`UploadFailure::Integrity`].
+    /// Nothing was saved, and this is why. Two exceptions say so themselves:
+    /// [`UploadFailure::Integrity`], and a finish refused with `properties_error`.
     Refused(UploadFailure),
     /// It can't be told whether the file was saved.
     Unknown(OutcomeUnknown),

@@ -43,12 +43,14 @@ pub(super) fn after_finish(
     autorename: bool,
 ) -> AfterFinish {
     let open = match refusal {
-        None => true,
-        // The session is gone because it was finished …
-        Some("lookup_failed/not_found" | "lookup_failed/closed") => true,
-        // … or the file in the way (with strict_conflict) is the one that it became.
+        // The file in the way (with strict_conflict) may be the one that the session became.
         Some("path/conflict/file") => true,
-        Some(_) => false,
+        // What refuses the path or counts the bytes has the session before it, unfinished.
+        Some("lookup_failed/incorrect_offset" | "lookup_failed/not_closed") => false,
+        Some(tags) if tags.starts_with("path/") => false,
+        // The session is gone, maybe because it was finished; or the refusal, or what came
+        // instead of one, says nothing of the session.
+        Some(_) | None => true,
     };
     match (uncertain && open, autorename) {
         (false, _) => AfterFinish::Refused,
@@ -85,7 +87,11 @@ mod tests {
             (Some("lookup_failed/closed"), LookAtTarget, Unknown),
             (Some("path/conflict/file"), LookAtTarget, Unknown),
             (Some("path/insufficient_space"), Refused, Refused),
+            (Some("path/conflict/folder"), Refused, Refused),
             (Some("lookup_failed/incorrect_offset"), Refused, Refused),
+            (Some("lookup_failed/other"), LookAtTarget, Unknown),
+            (Some("other"), LookAtTarget, Unknown),
+            (Some("news"), LookAtTarget, Unknown),
             (None, LookAtTarget, Unknown),
         ];
         for (refusal, plain, renaming) in cases {

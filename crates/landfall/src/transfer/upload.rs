@@ -265,6 +265,16 @@ impl Run {
         error: &CallError<UploadSessionFinishError>,
     ) -> Outcome {
         match self.at_target(commit).await {
+            // In the way of a strict commit is what was there before, however alike; or the
+            // upload itself, where a finish is not answered again.
+            Ok(Some(file))
+                if is_upload(&file, sent)
+                    && commit.strict_conflict
+                    && final_word(error) == Some("path/conflict/file") =>
+            {
+                let why = "an identical file is there, which may be this upload or an older one";
+                Outcome::Unknown(unknown(sent, commit, why.to_owned()))
+            }
             Ok(Some(file)) if is_upload(&file, sent) => verified(sent, commit, file, None),
             Ok(_) => Outcome::Unknown(unknown(
                 sent,
