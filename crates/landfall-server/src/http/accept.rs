@@ -253,7 +253,7 @@ mod tests {
     const TOKEN: &str = "test-token";
 
     /// A connection to a server in memory. Time is paused: waiting for it costs none.
-    async fn connected() -> DuplexStream {
+    async fn connected() -> (DuplexStream, GracefulShutdown) {
         let storage = Storage::memory();
         storage.admin().add_account("panda", None).await.unwrap();
         let grant = TokenGrant {
@@ -267,8 +267,10 @@ mod tests {
             .unwrap();
         let (near, far) = duplex(16 * 1024);
         let state = Arc::new(State::new(service, None));
-        tokio::spawn(connection(&builder(), far, state, &GracefulShutdown::new()));
-        near
+        let graceful = GracefulShutdown::new();
+        tokio::spawn(connection(&builder(), far, state, &graceful));
+        // Dropped, it would tell the connection to end.
+        (near, graceful)
     }
 
     fn head(route: &str, length: usize) -> String {
@@ -282,7 +284,7 @@ mod tests {
     #[tokio::test(flavor = "current_thread", start_paused = true)]
     async fn a_slow_reader_gets_all_of_its_download() {
         const SIZE: usize = 2 * 1024 * 1024;
-        let mut connection = connected().await;
+        let (mut connection, _graceful) = connected().await;
         connection
             .write_all(head("upload", SIZE).as_bytes())
             .await
@@ -316,7 +318,7 @@ mod tests {
 
     #[tokio::test(flavor = "current_thread", start_paused = true)]
     async fn a_connection_without_a_request_is_closed() {
-        let mut connection = connected().await;
+        let (mut connection, _graceful) = connected().await;
         let begun = Instant::now();
         let mut rest = Vec::new();
         let _ = connection.read_to_end(&mut rest).await;
