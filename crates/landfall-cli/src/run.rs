@@ -90,7 +90,8 @@ pub(crate) async fn signal() -> Exit {
 fn start_log(command: &Command) {
     let usual = match command {
         Command::Serve(_) => "info",
-        _ => "warn",
+        // What goes wrong in the embedded server reaches the user as the command's own failure.
+        _ => "warn,landfall_server=off",
     };
     let filter = match std::env::var("RUST_LOG") {
         Ok(wish) if !wish.is_empty() => EnvFilter::try_new(wish),

@@ -130,18 +130,17 @@ fn a_body_over_the_limit_is_refused_in_constant_memory() {
     assert!(peak < 60 * mebibyte, "{peak} bytes");
 }
 
-#[test]
-fn a_full_disk_is_told_in_one_line_and_leaves_nothing_behind() {
-    let tool = tool();
-    tool.write("file", landfall_testkit::pattern(1, 3 * 1024 * 1024));
-    tool.run(["put", "file", "/file"]).ok();
-    std::fs::create_dir(tool.path("small")).unwrap();
-    // A disk of 1 MiB, in a mount namespace of this command alone.
-    let mut inside = tool.command(["get", "/file", "small/file"]);
+/// A command of the tool in a mount namespace of its own, where the folder `small` is a disk of
+/// a few MiB; then what is in the folder.
+fn on_a_small_disk(tool: &Tool, mebibytes: u32, script: &str) -> Run {
+    std::fs::create_dir_all(tool.path("small")).unwrap();
+    let inside = tool.command([]);
     let mut command = Command::new("unshare");
     command
         .args(["--map-root-user", "--mount", "sh", "-c"])
-        .arg("mount -t tmpfs -o size=1m none small && cd . && \"$0\" get /file small/file; code=$?; ls -A small; exit $code")
+        .arg(format!(
+            "mount -t tmpfs -o size={mebibytes}m none small && cd . && {script}"
+        ))
         .arg(inside.get_program())
         .current_dir(tool.path(""))
         .env_clear()
@@ -151,8 +150,48 @@ fn a_full_disk_is_told_in_one_line_and_leaves_nothing_behind() {
             command.env(name, value);
         }
     }
-    inside.stdin(Stdio::null());
-    let run = outside(command);
+    outside(command)
+}
+
+#[test]
+fn a_full_disk_is_told_in_one_line_and_leaves_nothing_behind() {
+    let tool = tool();
+    tool.write("file", landfall_testkit::pattern(1, 3 * 1024 * 1024));
+    tool.run(["put", "file", "/file"]).ok();
+    let script = "\"$0\" get /file small/file; code=$?; ls -A small; exit $code";
+    let run = on_a_small_disk(&tool, 1, script);
     assert!(run.fails(7).contains("small/file"), "{run:?}");
     assert_eq!(run.stdout, "", "a temporary file was left behind");
+}
+
+#[test]
+fn a_full_disk_of_the_remote_refuses_at_once_and_harms_nothing() {
+    let tool = tool();
+    tool.write("small-file", "precious");
+    tool.write("large", landfall_testkit::pattern(1, 12 * 1024 * 1024));
+    let script = "export LANDFALL_HOME=small/data
+        \"$0\" put small-file /kept || exit 99
+        \"$0\" put large /large; code=$?
+        \"$0\" get /kept - || exit 98
+        exit $code";
+    let run = on_a_small_disk(&tool, 8, script);
+    assert!(run.fails(7).contains("no space"), "{run:?}");
+    assert_eq!(run.stdout, "/kept\nprecious");
+}
+
+#[test]
+fn a_body_to_a_route_that_is_not_there_is_read_off() {
+    let tool = tool();
+    let serving = ephemeral(&tool);
+    let script = r#"
+import http.client, sys
+host = sys.argv[1].removeprefix("http://")
+for path in ["/2/files/upload_session/append_batch", "/healthz", "/oauth2/token"]:
+    connection = http.client.HTTPConnection(host)
+    connection.request("POST", path, body=bytes(20 * 1024 * 1024))
+    print(connection.getresponse().status, end=" ")
+"#;
+    let mut command = Command::new(python());
+    command.args(["-c", script, &serving.url]);
+    assert_eq!(outside(command).ok().trim(), "400 200 404");
 }

@@ -3,6 +3,7 @@
 
 use landfall_testkit::Tool;
 use std::net::TcpListener;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 
 fn tool() -> Tool {
@@ -203,4 +204,22 @@ fn a_damaged_file_is_not_delivered() {
     let why = run.stderr.lines().last().unwrap_or_default();
     assert!(why.contains("3 times in a row at byte 0"), "{run:?}");
     assert!(!tool.path("down").exists(), "no file with wrong bytes");
+}
+
+#[test]
+fn the_root_can_not_be_got_and_a_name_that_is_not_text_can_be_put_under_another() {
+    let tool = tool();
+    for dest in ["-", "x"] {
+        let run = tool.run(["get", "/", dest]);
+        assert!(run.fails(2).contains('/'), "{run:?}");
+    }
+    let name = std::ffi::OsStr::from_bytes(b"bad\xff");
+    std::fs::write(tool.path("").join(name), "x").unwrap();
+    let put = |dest: &str| {
+        let mut command = tool.command(["put"]);
+        command.arg(name).arg(dest);
+        landfall_testkit::Run::of(command)
+    };
+    put("/").fails(4);
+    assert_eq!(put("/good").ok(), "/good");
 }

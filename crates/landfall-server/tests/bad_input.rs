@@ -270,6 +270,19 @@ on_each_store! {
         send(padded(10)).await.ok();
     }
 
+    async fn a_large_argument_passes_over_http_2_too(server: TestServer) {
+        // In frames of 16 KiB, as every client sends them unless it is told otherwise.
+        let calls = server.calls().over_http2();
+        for size in [100, 200, 400] {
+            let arg = format!(r#"{{"path":{}"/a{size}"}}"#, " ".repeat(size * 1024));
+            let request = calls
+                .request(Method::POST, "/2/files/upload")
+                .header("dropbox-api-arg", arg)
+                .header(CONTENT_TYPE, "application/octet-stream");
+            calls.send(request.body("x")).await.ok();
+        }
+    }
+
     async fn a_body_over_the_limit_is_too_large_declared_or_not(server: TestServer) {
         let calls = server.calls();
         let session = calls.start("{}", "").await;

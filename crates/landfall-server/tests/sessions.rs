@@ -148,6 +148,25 @@ on_each_store! {
         assert_eq!(calls.read("/file.bin").await, "hello world");
     }
 
+    async fn a_given_hash_is_checked_in_repeated_calls_too(server: TestServer) {
+        let calls = server.calls();
+        let wrong = "0".repeat(64);
+        let session = calls.start("{}", "hello").await;
+        let cursor = json!({"session_id": session, "offset": 5});
+        let closing = |hash: &str| json!({"cursor": cursor, "close": true, "content_hash": hash}).to_string();
+        calls.upload("files/upload_session/append_v2", &closing(&hash(b"")), "").await.ok();
+        let refused = calls.upload("files/upload_session/append_v2", &closing(&wrong), "").await;
+        assert_eq!(refused.error(), "content_hash_mismatch");
+
+        let finish = |hash: &str| {
+            json!({"cursor": cursor, "commit": {"path": "/x"}, "content_hash": hash}).to_string()
+        };
+        let route = "files/upload_session/finish";
+        let first = calls.upload(route, &finish(&hash(b"")), "").await.ok();
+        assert_eq!(calls.upload(route, &finish(&wrong), "").await.error(), "content_hash_mismatch");
+        assert_eq!(calls.upload(route, &finish(&hash(b"")), "").await.ok(), first);
+    }
+
     async fn a_replay_returns_what_was_saved_even_if_the_file_is_another_one_now(server: TestServer) {
         let calls = server.calls();
         let session = calls.start("{}", "hello").await;

@@ -43,6 +43,14 @@ impl Calls {
         }
     }
 
+    /// The same calls over HTTP/2, without TLS.
+    #[must_use]
+    pub fn over_http2(mut self) -> Self {
+        let builder = Client::builder().no_proxy().http2_prior_knowledge();
+        self.client = builder.build().expect("an HTTP/2 client");
+        self
+    }
+
     /// A request to a URL path of the server, with the token.
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
         self.anonymous(method, path).bearer_auth(&self.token)

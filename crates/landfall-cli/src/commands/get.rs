@@ -9,6 +9,7 @@ use crate::progress::Progress;
 use landfall::Client;
 use landfall::transfer::{Download, DownloadFailure, Downloaded};
 use landfall_protocol::Timestamp;
+use landfall_protocol::path::ReadPath;
 use landfall_protocol::types::files::{FileMetadata, Metadata};
 use serde_json::{Map, Value};
 use std::fs::{self, File};
@@ -21,12 +22,13 @@ use tokio::io::AsyncWrite;
 pub(crate) async fn run(args: &Get, client: &Client, out: Output) -> Result<()> {
     let path = RemotePath::new(&args.path);
     let what = || format!("can't get {}", path.shown());
+    let read = path.to_read()?;
     if args.dest.as_os_str() == "-" {
         if out.is_json() {
             let why = "--json and the file can't both go to standard output; give DEST a name";
             return Err(Fail::new(Exit::Usage, what(), why));
         }
-        let result = fetch(client, &path, &mut tokio::io::stdout()).await;
+        let result = fetch(client, &path, read, &mut tokio::io::stdout()).await;
         return match result {
             Err(DownloadFailure::Sink(error)) if error.kind() == ErrorKind::BrokenPipe => {
                 Err(Fail::silent(Exit::Ok))
@@ -66,7 +68,7 @@ pub(crate) async fn run(args: &Get, client: &Client, out: Output) -> Result<()> 
     let mut beside = temporary_beside(&dest).when(here)?;
     let handle = beside.as_file().try_clone().when(here)?;
     let mut sink = tokio::fs::File::from_std(handle);
-    let done = fetch(client, &path, &mut sink)
+    let done = fetch(client, &path, read, &mut sink)
         .await
         .map_err(|failure| match failure {
             DownloadFailure::Sink(error) => full_or(here(), &error),
@@ -100,12 +102,9 @@ pub(crate) async fn run(args: &Get, client: &Client, out: Output) -> Result<()> 
 async fn fetch<W: AsyncWrite + Unpin>(
     client: &Client,
     path: &RemotePath,
+    read: ReadPath,
     sink: &mut W,
 ) -> std::result::Result<Downloaded, DownloadFailure> {
-    // What can't be read was refused when it was looked up; standard output comes here first.
-    let read = path.to_read().map_err(|fail| {
-        DownloadFailure::Sink(io::Error::new(ErrorKind::InvalidInput, fail.line()))
-    })?;
     let progress = Progress::new(path.shown());
     let download = Download::new(client.clone(), read).events(progress.clone());
     let result = download.run(sink).await;

@@ -39,12 +39,7 @@ pub(crate) async fn run(args: &Put, client: &Client, out: Output) -> Result<()> 
     } else {
         Source::open(&args.src).map_err(|error| Fail::plain(&error))?
     };
-    let name = if from_stdin {
-        None
-    } else {
-        Some(name_of(&args.src)?)
-    };
-    let (path, found) = target(client, args, name.as_deref()).await?;
+    let (path, found) = target(client, args).await?;
 
     if let Some(found) = &found {
         match answer_without_sending(args, &source, found).await? {
@@ -127,24 +122,20 @@ fn name_of(src: &Path) -> Result<String> {
 }
 
 /// The path to save at, and what is there now.
-async fn target(
-    client: &Client,
-    args: &Put,
-    name: Option<&str>,
-) -> Result<(RemotePath, Option<Metadata>)> {
+async fn target(client: &Client, args: &Put) -> Result<(RemotePath, Option<Metadata>)> {
     let what = || format!("can't put {} at {}", shown(args), args.dest);
     let dest = RemotePath::new(&args.dest);
-    let needs_name = || {
-        let why = "standard input has no name; give DEST one, such as /docs/a.txt";
-        Fail::new(Exit::Usage, what(), why)
-    };
     if !means_into(&args.dest) && !dest.is_root() {
         let found = look(client, &dest, what).await?;
         if !matches!(found, Some(Metadata::Folder(_))) {
             return Ok((dest, found));
         }
     }
-    let path = dest.child(name.ok_or_else(needs_name)?);
+    if args.src.as_os_str() == "-" {
+        let why = "standard input has no name; give DEST one, such as /docs/a.txt";
+        return Err(Fail::new(Exit::Usage, what(), why));
+    }
+    let path = dest.child(&name_of(&args.src)?);
     let found = look(client, &path, what).await?;
     Ok((path, found))
 }

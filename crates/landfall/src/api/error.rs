@@ -65,6 +65,9 @@ pub enum Failure<E> {
         /// What it says.
         refusal: Refusal,
     },
+    /// The machine that serves has no room (507); nothing was kept of the call.
+    #[error("the service has no space left on its disk; make room there")]
+    NoSpace,
     /// The service has trouble of its own (5xx).
     #[error("the service has trouble (status {status}): {excerpt}; try again later")]
     Server {
@@ -232,6 +235,7 @@ impl<E> CallError<E> {
             | Failure::BadRequest { .. }
             | Failure::Unreadable { .. }
             | Failure::TooLarge { .. }
+            | Failure::NoSpace
             | Failure::Token(_) => Class::Permanent,
         }
     }
@@ -302,6 +306,7 @@ pub(crate) fn judge<E: Wire>(route: RouteId, answer: &Answer) -> Failure<E> {
             Some(error) => Failure::Route { error, refusal },
             None => Failure::Unfamiliar(refusal),
         },
+        (507, ..) => Failure::NoSpace,
         (408 | 500.., ..) => Failure::Server {
             status,
             excerpt: excerpt(&answer.body),
