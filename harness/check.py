@@ -52,7 +52,7 @@ def sessions(history, seen):
         held = [pieces for pieces in session.possible() if length_of(pieces) == length]
         if not held:
             may = [length_of(pieces) for pieces in session.possible()]
-            yield f"session {session.id} holds {length} bytes, not {' or '.join(map(str, may))}"
+            yield f"session {session.id} holds {length} bytes, not {' or '.join(map(str, may))}; told: {session.told}"
         elif session.id in seen.finishes:
             told = seen.finishes[session.id]
             size, content_hash = expected(held[0])

@@ -3,7 +3,9 @@
 A *world* is where the data lives and how it crashes. It offers
     data            the data directory
     prefix          a program to run the server under
-    crash(...)      ends the server and whatever else goes with it
+    late_answers_count
+                    whether an answer that comes after the crash began is a promise
+    crash(server)   ends the server and whatever else goes with it
     recover()       makes the data readable again
     close()         leaves nothing behind
 """
@@ -49,6 +51,7 @@ def arguments(about, clients, longest):
     parser.add_argument("--clients", type=int, default=clients)
     parser.add_argument("--longest", type=float, default=longest, help="seconds until the crash, at most")
     parser.add_argument("--until-failure", action="store_true", help="stop at the first broken promise")
+    parser.add_argument("--keep", action="store_true", help="keep directory and log of a failed cycle")
     parser.add_argument("--work", help="directory for temporary files")
     return parser
 
@@ -81,11 +84,11 @@ def run(new_world, options, tell=print):
                 result.failed += 1
                 result.first = result.first or number
                 tell(f"cycle {number} of seed {options.seed}: {len(found)} broken promises: {'; '.join(found[:3])[:900]}")
-                if options.until_failure:
-                    break
             if found or chain.length == TOGETHER:
-                chain.close()
+                chain.close(keep=found and options.keep)
                 chain = None
+            if found and options.until_failure:
+                break
     finally:
         if chain:
             chain.close()
@@ -113,19 +116,25 @@ class Chain:
         """One crash; the violations, and what was asked and answered."""
         self.length += 1
         history = self.history
-        self.serve()
-        load = Load(history, self.server.port, self.token, label, self.options.clients)
+        try:
+            if self.token is None:
+                self.set_up()
+            self.serve()
+        except DoesNotStart as error:
+            return [str(error)], history
+        load = Load(history, self.server.port, self.token, label, self.options.clients, self.world.late_answers_count)
         load.start()
         load.stopping.wait(rng.uniform(0.02, self.options.longest))
         try:
-            self.world.crash(self.server, load, rng)
+            load.crashing.set()
+            self.world.crash(self.server)
         finally:
             load.join()
         try:
             self.world.recover()
             if rng.random() < TWICE:
                 self.serve()
-                self.world.crash(self.server, load, rng)
+                self.world.crash(self.server)
                 self.world.recover()
             self.serve()
         except DoesNotStart as error:
@@ -143,14 +152,24 @@ class Chain:
             self.history = history.after(seen, seen.finishes)
         return found, history
 
-    def serve(self):
-        self.server = Server(self.options.landfall, self.world.data, self.log, self.world.prefix)
-        if self.token is None:
-            self.token = account(self.options.landfall, self.world.data)
+    def set_up(self):
+        """Data directory, account and token, and a first crash after them. All safeguards are in
+        place here: a weakness must be found by the load, not because the token is gone."""
+        self.serve(weakened=False)
+        self.token = account(self.options.landfall, self.world.data)
+        self.world.crash(self.server)
+        self.world.recover()
 
-    def close(self):
+    def serve(self, weakened=True):
+        world = self.world
+        self.server = Server(self.options.landfall, world.data, self.log, world.prefix, weakened)
+
+    def close(self, keep=False):
         if self.server:
             self.server.kill()
         if self.world:
             self.world.close()
-        shutil.rmtree(self.work, ignore_errors=True)
+        if keep:
+            print(f"kept in {self.work}")
+        else:
+            shutil.rmtree(self.work, ignore_errors=True)

@@ -40,6 +40,8 @@ class Session:
     # A body that was sent and not answered.
     pending: Piece | None = None
     closed: bool = False
+    # What was answered about it, as evidence for whoever looks for the cause.
+    told: list[str] = field(default_factory=list)
     # The finish that was sent last, whatever came of it.
     commit: "Commit | None" = None
 

@@ -7,8 +7,8 @@ seed gives the same choices again; only how the server's answers interleave diff
 import random
 import threading
 
-from api import Api
-from content import ContentHash, Piece
+from api import Answer, Api
+from content import ContentHash, Piece, hash_of
 from history import ACKED, REFUSED, Commit, Deletion, Session
 
 INLINE = 64 * 1024
@@ -23,13 +23,14 @@ EDGES = (0, 1, 100, 4096, INLINE - 1, INLINE, INLINE + 1)
 class Load:
     """All clients of one cycle, and what they share."""
 
-    def __init__(self, history, port, token, seed, clients):
+    def __init__(self, history, port, token, seed, clients, late_answers_count):
         self.history = history
         self.port = port
         self.token = token
         self.stopping = threading.Event()
         # From here on an answer may be missing. Before, each must come.
         self.crashing = threading.Event()
+        self.late_answers_count = late_answers_count
         self.left = BUDGET
         # The rev last seen at each path: what an update names, often out of date.
         self.known = {path: file.rev for path, file in history.base.items()}
@@ -79,9 +80,10 @@ class Client(threading.Thread):
 
     def begin(self):
         piece = self.piece()
-        answer = self.api.upload("files/upload_session/start", {}, piece.bytes())
+        answer = self.upload_to("upload_session/start", {}, piece)
         if self.settled(answer, "start"):
             session = Session(answer.value["session_id"], [piece])
+            self.note(session, "start")
             self.own(self.history.add(self.history.sessions, session))
 
     def append(self):
@@ -92,9 +94,10 @@ class Client(threading.Thread):
         offset = session.length
         arg = {"cursor": {"session_id": session.id, "offset": offset}, "close": self.chance(0.1)}
         session.pending = piece
-        answer = self.api.upload("files/upload_session/append_v2", arg, piece.bytes())
+        answer = self.upload_to("upload_session/append_v2", arg, piece)
         if not self.settled(answer, f"append at {offset} to {session.id}"):
             return self.disown(session)
+        self.note(session, f"append of {piece.length}")
         session.pieces.append(piece)
         session.pending = None
         session.closed = arg["close"]
@@ -103,7 +106,7 @@ class Client(threading.Thread):
 
     def append_again(self, session, arg, piece):
         """As after a lost answer. It must change nothing and tell the right offset."""
-        answer = self.api.upload("files/upload_session/append_v2", arg, piece.bytes())
+        answer = self.upload_to("upload_session/append_v2", arg, piece)
         if answer.refused("incorrect_offset"):
             if answer.value["correct_offset"] != session.length:
                 self.history.surprise(f"{session.id}: {answer.value} at length {session.length}")
@@ -126,10 +129,11 @@ class Client(threading.Thread):
         }
         session.pending, session.commit = body, commit
         self.history.add(self.history.commits, commit)
-        answer = self.api.upload("files/upload_session/finish", commit.argument, body.bytes())
+        answer = self.upload_to("upload_session/finish", commit.argument, body)
         if answer.refused("path/conflict"):
             # The session has the body now; the next try sends none of it.
             commit.state = REFUSED
+            self.note(session, f"finish with {body.length} refused: {answer.why}")
             session.pieces.append(body)
             session.pending = session.commit = None
             return
@@ -144,20 +148,20 @@ class Client(threading.Thread):
 
     def finish_again(self, commit):
         """As after a lost answer. It must tell the same."""
-        answer = self.api.upload("files/upload_session/finish", commit.argument, commit.body.bytes())
+        answer = self.upload_to("upload_session/finish", commit.argument, commit.body)
         if self.settled(answer, "a repeated finish") and answer.value != commit.answer:
             self.history.surprise(f"finish told {commit.answer}, then {answer.value}")
 
     def upload(self):
         piece = self.piece()
-        data = piece.bytes()
-        commit = self.commit(piece.length, ContentHash().update(data).hexdigest())
+        commit = self.commit(piece.length, hash_of([piece]))
         self.history.add(self.history.commits, commit)
-        answer = self.api.upload("files/upload", self.info(commit), data)
+        answer = self.upload_to("upload", self.info(commit), piece)
         if answer.refused("path/conflict"):
             # The body isn't lost: a session has it.
             commit.state = REFUSED
             session = Session(answer.value["upload_session_id"], [piece])
+            self.note(session, f"upload refused: {answer.why}")
             self.own(self.history.add(self.history.sessions, session))
         elif self.settled(answer, "upload"):
             commit.acked(answer.value)
@@ -165,7 +169,7 @@ class Client(threading.Thread):
 
     def delete(self):
         deletion = self.history.add(self.history.deletions, Deletion(self.reused()))
-        answer = self.api.rpc("files/delete_v2", {"path": deletion.path})
+        answer = self.in_time(self.api.rpc("files/delete_v2", {"path": deletion.path}))
         if answer.refused("path_lookup/not_found"):
             deletion.state = REFUSED
         elif self.settled(answer, "delete"):
@@ -173,6 +177,15 @@ class Client(threading.Thread):
             deletion.state = ACKED
 
     # What they are made of.
+
+    def upload_to(self, route, arg, piece):
+        return self.in_time(self.api.upload(f"files/{route}", arg, piece.bytes()))
+
+    def in_time(self, answer):
+        """The answer, if it still counts."""
+        if self.load.crashing.is_set() and not self.load.late_answers_count:
+            return Answer("unknown", why="it came after the crash began")
+        return answer
 
     def settled(self, answer, doing, refused=False):
         """Counts an answer; true if it is a promise. A refusal comes here only if it is wrong."""
@@ -235,6 +248,9 @@ class Client(threading.Thread):
 
     def chance(self, probability):
         return self.rng.random() < probability
+
+    def note(self, session, text):
+        session.told.append(text)
 
     def own(self, session):
         self.mine.append(session)

@@ -16,18 +16,18 @@ from disk import Disk, enter_namespace
 
 class PoweredWorld:
     prefix = ()
+    # When the power goes, the server goes: no answer comes later. Here it lives on for some
+    # milliseconds, and a sync that the shutdown interrupts may return success in vain (measured:
+    # Linux, `fsync` begun before the call, ended after it with 0, bytes not there). Answers from
+    # then on prove nothing.
+    late_answers_count = False
 
     def __init__(self, work):
         self.disk = Disk(work)
         self.data = self.disk.path / "srv" / "data"
 
-    def crash(self, server, load, rng):
-        load.crashing.set()
+    def crash(self, server):
         self.disk.lose_power()
-        # Half of the time the server lives on for a while, on a disk that fails every write: it
-        # must not acknowledge any. What it does acknowledge is checked like the rest.
-        if rng.random() < 0.5:
-            load.stopping.wait(rng.uniform(0, 0.3))
         server.kill()
 
     def recover(self):

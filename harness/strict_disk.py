@@ -17,9 +17,9 @@ from cycle import arguments, main
 
 CALLS = "trace=openat,mkdir,mkdirat,fsync,fdatasync"
 # pid call(arguments) = result, whole or in two halves.
-WHOLE = re.compile(r"^(\d+) +(\w+)\((.*)\) = (-?\d+)")
+WHOLE = re.compile(r"^(\d+) +(\w+)\((.*)\) += (-?\d+)")
 BEGUN = re.compile(r"^(\d+) +(\w+)\((.*) <unfinished \.\.\.>$")
-ENDED = re.compile(r"^(\d+) +<\.\.\. (\w+) resumed>(.*)\) = (-?\d+)")
+ENDED = re.compile(r"^(\d+) +<\.\.\. (\w+) resumed>(.*)\) += (-?\d+)")
 NAME = re.compile(r'"([^"]+)"')
 OF_FD = re.compile(r"^\d+<([^>]+)>")
 
@@ -41,25 +41,27 @@ class Perishable:
             self._begun[pid] = (args, self._covered(call, args))
         elif match := ENDED.match(line):
             pid, call, rest, result = match.groups()
-            args, covered = self._begun.pop(pid, ("", set()))
+            args, covered = self._begun.pop(pid, ("", (None, set())))
             self._ended(call, args + rest, covered, int(result))
         elif match := WHOLE.match(line):
             _, call, args, result = match.groups()
             self._ended(call, args, self._covered(call, args), int(result))
 
     def _covered(self, call, args):
-        """What a sync that begins now will have made durable: not what is made meanwhile."""
+        """Whose bytes and which names a sync that begins now will have made durable. A name that
+        is made meanwhile is not among them."""
         if call not in ("fsync", "fdatasync") or not (match := OF_FD.match(args)):
-            return set()
+            return None, set()
         synced = match.group(1)
-        return {name for name in self.names if str(Path(name).parent) == synced} | {synced}
+        return synced, {name for name in self.names if str(Path(name).parent) == synced}
 
     def _ended(self, call, args, covered, result):
         if result < 0:
             return
         if call in ("fsync", "fdatasync"):
-            self.names -= covered
-            self.bytes -= covered
+            synced, names = covered
+            self.names -= names
+            self.bytes.discard(synced)
         elif (call.startswith("mkdir") or "O_CREAT" in args) and (match := NAME.search(args)):
             name = match.group(1)
             if name not in self.known:
@@ -70,6 +72,8 @@ class Perishable:
 
 
 class StrictWorld:
+    late_answers_count = True
+
     def __init__(self, work):
         self.root = work / "disk"
         self.root.mkdir()
@@ -78,14 +82,15 @@ class StrictWorld:
         self.existing = set()
         self.prefix = ("strace", "-f", "-q", "--seccomp-bpf", "-y", "-e", CALLS, "-o", str(self.trace))
 
-    def crash(self, server, load, rng):
-        load.crashing.set()
+    def crash(self, server):
         # Waits for strace, so the trace is whole.
         server.kill()
 
     def recover(self):
         perishable = Perishable(self.existing)
-        with open(self.trace, errors="replace") as trace:
+        crashed = self.trace.with_suffix(".crashed")
+        self.trace.rename(crashed)
+        with open(crashed, errors="replace") as trace:
             for line in trace:
                 perishable.line(line.rstrip("\n"))
         inside = str(self.root) + "/"

@@ -10,6 +10,7 @@ from check import check
 from content import BLOCK, ContentHash, Piece, hash_of
 from history import ACKED, MAYBE, REFUSED, Commit, Deletion, File, History, Session
 from observe import Seen
+from strict_disk import Perishable
 
 
 def metadata(path, rev, pieces):
@@ -257,6 +258,39 @@ class Hash(unittest.TestCase):
         parts.update(whole[BLOCK:])
         self.assertEqual(parts.hexdigest(), ContentHash().update(whole).hexdigest())
         self.assertNotEqual(parts.hexdigest(), before)
+
+
+class Trace(unittest.TestCase):
+    """What strict_disk.py takes for unsynced."""
+
+    def left(self, *lines):
+        perishable = Perishable([])
+        for line in lines:
+            perishable.line(line)
+        return perishable.names, perishable.bytes
+
+    MADE = '7 openat(AT_FDCWD</>, "/d/f", O_WRONLY|O_CREAT|O_EXCL, 0600) = 9</d/f>'
+
+    def test_new_file(self):
+        self.assertEqual(self.left(self.MADE), ({"/d/f"}, {"/d/f"}))
+
+    def test_file_synced(self):
+        self.assertEqual(self.left(self.MADE, "7 fdatasync(9</d/f>) = 0"), ({"/d/f"}, set()))
+
+    def test_directory_synced(self):
+        self.assertEqual(self.left(self.MADE, "7 fsync(9</d>)       = 0"), (set(), {"/d/f"}))
+
+    def test_sync_in_two_halves(self):
+        lines = ("7 fsync(9</d> <unfinished ...>", "7 <... fsync resumed>)        = 0")
+        self.assertEqual(self.left(self.MADE, *lines), (set(), {"/d/f"}))
+        self.assertEqual(self.left(lines[0].replace("7", "8"), self.MADE, lines[1].replace("7", "8"))[0], {"/d/f"})
+
+    def test_sync_that_did_not_end_or_failed(self):
+        for line in ("7 fsync(9</d> <unfinished ...>", "7 fsync(9</d>) = -1 EIO (Input/output error)"):
+            self.assertEqual(self.left(self.MADE, line)[0], {"/d/f"})
+
+    def test_new_directory(self):
+        self.assertEqual(self.left('7 mkdir("/d/e", 0700)     = 0')[0], {"/d/e"})
 
 
 if __name__ == "__main__":
