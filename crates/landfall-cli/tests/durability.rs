@@ -27,7 +27,6 @@ fn harness(script: &str, args: &[&str]) -> String {
         run.stdout,
         run.stderr
     );
-    println!("{script}: {}", run.stdout);
     run.stdout
 }
 
