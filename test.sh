@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what the tests need, then runs every check. Needs Rust and the network for the first
-# run; root or sudo only where a Debian package is missing. Safe to run again.
+# run, and root for the loop mounts of the power-loss tests. Safe to run again.
 set -euo pipefail
 cd "$(dirname "$0")"
 
@@ -14,7 +14,8 @@ say() { printf '\n== %s\n' "$*"; }
 install_packages() {
     local missing=()
     local entry program package
-    for entry in cc:gcc curl:curl python3:python3 unshare:util-linux mount:mount; do
+    for entry in cc:gcc curl:curl python3:python3 unshare:util-linux mount:mount mkfs.ext4:e2fsprogs \
+        strace:strace; do
         program=${entry%%:*} package=${entry##*:}
         command -v "$program" >/dev/null || missing+=("$package")
     done
@@ -63,5 +64,11 @@ cargo test --locked --workspace
 say "tests with outside programs: curl, Python's requests, a full disk"
 LANDFALL_TEST_PYTHON=$tools/python/bin/python \
     cargo test --locked -p landfall-cli --features external-programs --test external
+
+say "a server with safeguards to take away, for the test of the next tests"
+cargo build --locked -p landfall-cli --features weakened --target-dir target/weakened
+say "tests of durability: power loss, SIGKILL (root; docs/reliability.md)"
+LANDFALL_TEST_WEAKENED=$PWD/target/weakened/debug/landfall \
+    cargo test --locked -p landfall-cli --features external-programs --test durability
 
 say "all passed"

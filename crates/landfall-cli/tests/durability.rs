@@ -1,0 +1,71 @@
+//! A share of the harnesses that prove durability (`docs/reliability.md`): long enough to notice
+//! what breaks, short enough for every run of `./test.sh`. What a harness needs and doesn't find
+//! (root, a program) is a failure that says so.
+
+use landfall_testkit::Run;
+use std::process::{Command, Stdio};
+
+const LANDFALL: &str = env!("CARGO_BIN_EXE_landfall");
+
+/// Runs a script of `harness/` to its end; what it printed, if it found nothing.
+fn harness(script: &str, args: &[&str]) -> String {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../harness/");
+    let mut command = Command::new("python3");
+    command
+        // Files that Python compiles would lie beside the sources.
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .env_remove("LANDFALL_WEAKENED")
+        .arg(format!("{path}{script}"))
+        .args(args)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let run = Run::of(command);
+    assert!(
+        run.code == Some(0),
+        "{script} {args:?}:\n{}{}",
+        run.stdout,
+        run.stderr
+    );
+    run.stdout
+}
+
+fn cycles(script: &str, cycles: &str) {
+    let told = harness(script, &["--cycles", cycles, "--landfall", LANDFALL]);
+    let expected = format!("{cycles} cycles, ");
+    assert!(
+        told.starts_with(&expected) && told.contains(": all kept"),
+        "{told}"
+    );
+}
+
+#[test]
+fn the_checker_tells_every_planted_fault() {
+    harness("test_check.py", &[]);
+}
+
+#[test]
+fn what_was_acknowledged_survives_power_loss() {
+    cycles("power_loss.py", "15");
+}
+
+#[test]
+fn what_was_acknowledged_survives_a_disk_that_keeps_the_least() {
+    cycles("strict_disk.py", "8");
+}
+
+#[test]
+fn what_was_acknowledged_survives_sigkill() {
+    cycles("kill.py", "40");
+}
+
+#[test]
+fn without_any_one_safeguard_a_promise_is_seen_to_break() {
+    let weakened = std::env::var("LANDFALL_TEST_WEAKENED").expect(
+        "LANDFALL_TEST_WEAKENED names a binary with the feature `weakened`: run ./test.sh, which builds it",
+    );
+    let told = harness("test_of_test.py", &["--landfall", &weakened]);
+    for safeguard in ["file-sync", "dir-sync", "commit-sync", "replay"] {
+        assert!(told.contains(&format!("without {safeguard}: ")), "{told}");
+    }
+}
