@@ -8,14 +8,15 @@ pairs=${1:-7}
 cargo build -q --release -p landfall-cli
 cargo build -q --release -p landfall-testkit --example commits
 work=$(mktemp -d)
-trap 'kill "$server" 2>/dev/null || true; rm -rf "$work"' EXIT
+# strace hands no signal on: the server it runs is ended by its own id.
+trap 'pkill -P "$server" 2>/dev/null || true; wait "$server" 2>/dev/null || true; rm -rf "$work"' EXIT
 tool=target/release/landfall
 
 "$tool" admin --data "$work/data" account add bench >/dev/null
 export LANDFALL_TOKEN
 LANDFALL_TOKEN=$("$tool" admin --data "$work/data" token create --account bench)
-RUST_LOG=warn strace -f -qq --seccomp-bpf -o /dev/null -e trace=fdatasync \
-    -e inject=fdatasync:delay_exit=4000 \
+RUST_LOG=warn strace -f -qq --seccomp-bpf -o /dev/null -e trace=fsync,fdatasync \
+    -e inject=fsync,fdatasync:delay_exit=4000 \
     "$tool" serve --data "$work/data" --listen 127.0.0.1:0 >"$work/out" &
 server=$!
 until grep -q listening "$work/out"; do sleep 0.1; done
