@@ -32,7 +32,7 @@ install_packages() {
 install_python() {
     local python=$tools/python
     if ! "$python/bin/python" -c "import requests; assert requests.__version__ == '$requests_version'" 2>/dev/null; then
-        say "installing requests $requests_version from PyPI into .tools/python"
+        say "installing requests $requests_version into .tools/python"
         rm -rf "$python"
         python3 -m venv "$python"
         "$python/bin/python" -m pip install -q "requests==$requests_version"
@@ -41,7 +41,7 @@ install_python() {
 
 install_deny() {
     if [ "$("$tools/bin/cargo-deny" --version 2>/dev/null)" != "cargo-deny $deny_version" ]; then
-        say "building cargo-deny $deny_version from crates.io into .tools (once)"
+        say "building cargo-deny $deny_version into .tools (once)"
         cargo install --locked --root "$tools" --version "$deny_version" cargo-deny
     fi
 }
