@@ -90,6 +90,26 @@ pub trait Operation: Send + 'static {
     fn decide(&self, view: Self::View) -> Decision<Self::Answer>;
 }
 
+/// Changes that depend on nothing that is stored.
+#[derive(Clone, Debug)]
+pub struct Unconditional(pub Vec<Effect>);
+
+impl Operation for Unconditional {
+    type View = ();
+    type Answer = ();
+
+    fn load(&self, _: &mut dyn Loads) -> Result<(), MetaError> {
+        Ok(())
+    }
+
+    fn decide(&self, (): ()) -> Decision<()> {
+        Decision {
+            effects: self.0.clone(),
+            answer: (),
+        }
+    }
+}
+
 /// An operation as the engines see it: without its types.
 pub trait Job: Send {
     /// Loads and decides; keeps the answer to itself until the engine has committed.

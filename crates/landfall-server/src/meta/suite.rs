@@ -5,9 +5,7 @@ use super::rows::{
     FileEntry, FileOffset, JournalId, Namespace, Node, Ns, Replay, Revision, Session, SessionState,
     Token, Writer, rev,
 };
-use super::{
-    Decision, Effect, Loads, MemoryEngine, Meta, MetaError, Operation, SqliteEngine, Target,
-};
+use super::{Effect, Loads, MemoryEngine, Meta, MetaError, SqliteEngine, Target, Unconditional};
 use crate::sys::Micros;
 use bytes::Bytes;
 use landfall_protocol::{
@@ -75,27 +73,8 @@ fn with_sqlite<F: Future<Output = ()>>(test: impl FnOnce(Meta) -> F) {
     run(test(Meta::new(engine)));
 }
 
-/// An operation that decided long ago.
-struct Apply(Vec<Effect>);
-
-impl Operation for Apply {
-    type View = ();
-    type Answer = ();
-
-    fn load(&self, _: &mut dyn Loads) -> Result<(), MetaError> {
-        Ok(())
-    }
-
-    fn decide(&self, (): ()) -> Decision<()> {
-        Decision {
-            effects: self.0.clone(),
-            answer: (),
-        }
-    }
-}
-
 async fn apply(meta: &Meta, effects: Vec<Effect>) {
-    meta.transact(Apply(effects)).await.unwrap();
+    meta.transact(Unconditional(effects)).await.unwrap();
 }
 
 async fn read<T: Send + 'static>(
@@ -314,7 +293,7 @@ async fn the_name_of_an_account_is_unique(meta: Meta) {
         ..one.clone()
     };
     let effects = vec![Effect::AddNamespace(tree(Ns(3))), Effect::AddAccount(again)];
-    let refused = meta.transact(Apply(effects)).await;
+    let refused = meta.transact(Unconditional(effects)).await;
     assert!(matches!(refused, Err(MetaError::Changed)), "{refused:?}");
     assert_eq!(
         read(&meta, |loads| loads.account_by_name("one")).await,
@@ -331,7 +310,7 @@ async fn the_number_of_a_tree_is_unique(meta: Meta) {
         ..tree(ONE)
     };
     let refused = meta
-        .transact(Apply(vec![Effect::AddNamespace(other)]))
+        .transact(Unconditional(vec![Effect::AddNamespace(other)]))
         .await;
     assert!(matches!(refused, Err(MetaError::Changed)), "{refused:?}");
     assert_eq!(counters(&meta, ONE).await, tree(ONE));
@@ -343,7 +322,7 @@ async fn a_setting_is_kept_and_never_replaced(meta: Meta) {
         value: value.into(),
     };
     apply(&meta, vec![setting("first")]).await;
-    let refused = meta.transact(Apply(vec![setting("second")])).await;
+    let refused = meta.transact(Unconditional(vec![setting("second")])).await;
     assert!(matches!(refused, Err(MetaError::Changed)), "{refused:?}");
     let found = read(&meta, |loads| loads.setting("key")).await;
     assert_eq!(found.as_deref(), Some("first"));
@@ -647,7 +626,7 @@ async fn a_blob_of_a_fenced_or_unknown_writer_can_not_be_referred_to(meta: Meta)
     .await;
     for id in ["dead/x", "nobody/x"] {
         let add = Effect::AddBlob(blob(id, BlobPlace::Stored, 1));
-        let outcome = meta.transact(Apply(vec![add])).await;
+        let outcome = meta.transact(Unconditional(vec![add])).await;
         assert!(
             matches!(outcome, Err(MetaError::Fenced)),
             "{id}: {outcome:?}"

@@ -4,7 +4,7 @@ use super::accounts::{SHORTEST_TOKEN, hash_of_token, is_token};
 use crate::meta::rows::{
     Account, AccountState, JournalId, Namespace, Ns, Session, SessionState, Token,
 };
-use crate::meta::{Decision, Effect, Loads, Meta, MetaError, Operation};
+use crate::meta::{Decision, Effect, Loads, Meta, MetaError, Operation, Unconditional};
 use crate::sys::{Micros, Sys};
 use landfall_protocol::{AccountId, Scope, SessionId};
 use std::time::Duration;
@@ -164,7 +164,9 @@ impl Admin {
             expires: grant.expires.map(|life| created.after(life)),
             created,
         };
-        self.meta.transact(AddToken(row)).await?;
+        self.meta
+            .transact(Unconditional(vec![Effect::AddToken(row)]))
+            .await?;
         Ok(token)
     }
 
@@ -347,24 +349,6 @@ impl Operation for AddAccount {
                 Effect::AddAccount(account.clone()),
             ],
             answer: Added { new: true, account },
-        }
-    }
-}
-
-struct AddToken(Token);
-
-impl Operation for AddToken {
-    type View = ();
-    type Answer = ();
-
-    fn load(&self, _: &mut dyn Loads) -> Result<(), MetaError> {
-        Ok(())
-    }
-
-    fn decide(&self, (): ()) -> Decision<()> {
-        Decision {
-            effects: vec![Effect::AddToken(self.0.clone())],
-            answer: (),
         }
     }
 }

@@ -2,8 +2,8 @@
 
 use super::{Service, Trouble};
 use crate::blobs::Checksums;
-use crate::meta::rows::{Blob, BlobPlace, Writer};
-use crate::meta::{Decision, Effect, Loads, MetaError, Operation};
+use crate::meta::rows::{Blob, BlobId, BlobPlace, Writer};
+use crate::meta::{Effect, MetaError, Operation, Unconditional};
 use bytes::{Bytes, BytesMut};
 use futures_util::future::BoxFuture;
 use landfall_protocol::{BodyHasher, ContentHash, ContentHasher, GivenHash};
@@ -49,6 +49,12 @@ pub(super) struct Received {
 }
 
 impl Received {
+    /// The blob that was written for it, if it isn't one of the metadata's own.
+    pub(super) fn stored(&self) -> Option<BlobId> {
+        let blob = self.blob.as_ref()?;
+        (blob.place == BlobPlace::Stored).then(|| blob.id.clone())
+    }
+
     /// Whether the body is the one that the request says it is.
     pub(super) fn matches(&self, given: Option<&GivenHash>) -> bool {
         match (given, &self.body_hash) {
@@ -112,7 +118,8 @@ impl Service {
                 heartbeat,
                 fenced: false,
             };
-            self.meta.transact(Register(writer)).await?;
+            let register = Unconditional(vec![Effect::PutWriter(writer)]);
+            self.meta.transact(register).await?;
             *registered = Some(id);
         }
         Ok(())
@@ -122,7 +129,7 @@ impl Service {
     /// it goes.
     pub(super) async fn settle<O: Operation>(
         &self,
-        received: &Received,
+        body: Option<BlobId>,
         operation: O,
     ) -> Result<O::Answer, MetaError> {
         let outcome = self.meta.transact(operation).await;
@@ -132,23 +139,18 @@ impl Service {
             Err(MetaError::Fenced) => self.blobs.rename_writer(),
             _ => {}
         }
-        self.discard(received).await;
+        self.discard(body).await;
         outcome
     }
 
     /// Removes a body that nothing refers to. If that fails, it is garbage for the collection.
-    pub(super) async fn discard(&self, received: &Received) {
-        let Some(Blob {
-            id,
-            place: BlobPlace::Stored,
-            ..
-        }) = &received.blob
-        else {
+    pub(super) async fn discard(&self, body: Option<BlobId>) {
+        let Some(id) = body else {
             return;
         };
         let wanted = id.clone();
         if let Ok(false) = self.meta.read(move |loads| loads.knows_blob(&wanted)).await {
-            let _ = self.blobs.remove(id).await;
+            let _ = self.blobs.remove(&id).await;
         }
     }
 
@@ -160,24 +162,6 @@ impl Service {
             length: checksums.length(),
             checksums: checksums.finish(),
             place: BlobPlace::Inline(bytes),
-        }
-    }
-}
-
-struct Register(Writer);
-
-impl Operation for Register {
-    type View = ();
-    type Answer = ();
-
-    fn load(&self, _: &mut dyn Loads) -> Result<(), MetaError> {
-        Ok(())
-    }
-
-    fn decide(&self, (): ()) -> Decision<()> {
-        Decision {
-            effects: vec![Effect::PutWriter(self.0.clone())],
-            answer: (),
         }
     }
 }

@@ -6,7 +6,9 @@ use super::{Caller, Failure, Service, Trouble, metadata};
 use crate::meta::rows::{
     BlobOffset, ContentId, Extent, FileOffset, Ns, Replay, Session, SessionState,
 };
-use crate::meta::{CommitView, Decision, Effect, Loads, MetaError, Operation, PlaceView};
+use crate::meta::{
+    CommitView, Decision, Effect, Loads, MetaError, Operation, PlaceView, Unconditional,
+};
 use crate::rules::commit::Incoming;
 use crate::rules::session::{Accepted, Refusal, may_append, may_finish};
 use crate::sys::Micros;
@@ -47,7 +49,7 @@ impl Service {
         let given = arg.content_hash.as_ref();
         let received = self.receive(body, ContentHasher::new(), given).await?;
         if !received.matches(given) {
-            self.discard(&received).await;
+            self.discard(received.stored()).await;
             return Err(Failure::Route(UploadSessionStartError::ContentHashMismatch));
         }
         let mut session = self.new_session(caller, &received);
@@ -55,8 +57,10 @@ impl Service {
             session.state = SessionState::Closed;
         }
         let session_id = session.id.clone();
-        let settled = received.clone();
-        self.settle(&settled, Start { session, received }).await?;
+        let mut effects = keep(&session.content, 0, &received);
+        effects.push(Effect::PutSession(session));
+        self.settle(received.stored(), Unconditional(effects))
+            .await?;
         Ok(UploadSessionStartResult { session_id })
     }
 
@@ -83,16 +87,14 @@ impl Service {
             .receive(body, hasher, arg.content_hash.as_ref())
             .await?;
         self.sys.failpoints.hit("append.received").map_err(point)?;
-        let settled = received.clone();
+        let body = received.stored();
         let operation = Append {
             account: caller.account.id.clone(),
             arg,
             received,
             now: self.sys.clock.now(),
         };
-        self.settle(&settled, operation)
-            .await?
-            .map_err(Failure::Route)
+        self.settle(body, operation).await?.map_err(Failure::Route)
     }
 
     /// Finishes a session and saves its bytes at a path; repeats the answer if it was finished
@@ -118,7 +120,7 @@ impl Service {
         let given = arg.content_hash.as_ref();
         let received = self.receive(body, hasher(session)?, given).await?;
         self.sys.failpoints.hit("finish.received").map_err(point)?;
-        let settled = received.clone();
+        let body = received.stored();
         let operation = Finish {
             account: caller.account.id.clone(),
             ns: caller.tree(),
@@ -128,9 +130,7 @@ impl Service {
             given: arg.content_hash,
             received,
         };
-        self.settle(&settled, operation)
-            .await?
-            .map_err(Failure::Route)
+        self.settle(body, operation).await?.map_err(Failure::Route)
     }
 
     /// Saves the body at a path.
@@ -146,20 +146,18 @@ impl Service {
         let given = arg.content_hash.as_ref();
         let received = self.receive(body, ContentHasher::new(), given).await?;
         if !received.matches(given) {
-            self.discard(&received).await;
+            self.discard(received.stored()).await;
             return Err(Failure::Route(UploadError::ContentHashMismatch));
         }
         self.sys.failpoints.hit("upload.received").map_err(point)?;
-        let settled = received.clone();
+        let body = received.stored();
         let operation = Upload {
             ns: caller.tree(),
             commit: self.commit(caller, arg.commit),
             session: self.new_session(caller, &received),
             received,
         };
-        self.settle(&settled, operation)
-            .await?
-            .map_err(Failure::Route)
+        self.settle(body, operation).await?.map_err(Failure::Route)
     }
 
     async fn session(
@@ -297,29 +295,6 @@ fn extended(session: &Session, received: &Received) -> Session {
         length: session.length + received.length,
         hasher: received.hasher.state(),
         ..session.clone()
-    }
-}
-
-struct Start {
-    session: Session,
-    received: Received,
-}
-
-impl Operation for Start {
-    type View = ();
-    type Answer = ();
-
-    fn load(&self, _: &mut dyn Loads) -> Result<(), MetaError> {
-        Ok(())
-    }
-
-    fn decide(&self, (): ()) -> Decision<()> {
-        let mut effects = keep(&self.session.content, 0, &self.received);
-        effects.push(Effect::PutSession(self.session.clone()));
-        Decision {
-            effects,
-            answer: (),
-        }
     }
 }
 

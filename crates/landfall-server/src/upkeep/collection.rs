@@ -8,7 +8,7 @@
 
 use super::{SLICE, Upkeep};
 use crate::meta::rows::{Blob, BlobId, ContentId, Extent, FileOffset, Writer};
-use crate::meta::{Decision, Effect, Loads, MetaError, Operation};
+use crate::meta::{Decision, Effect, Loads, MetaError, Operation, Unconditional};
 use crate::ops::Trouble;
 use crate::sys::Micros;
 use std::collections::HashMap;
@@ -53,7 +53,8 @@ impl Upkeep {
                 self.blobs.remove(blob).await?;
             }
             all += doomed.len() as u64;
-            self.meta.transact(Forget(doomed)).await?;
+            let forget = doomed.into_iter().map(Effect::ForgetBlob).collect();
+            self.meta.transact(Unconditional(forget)).await?;
         }
     }
 
@@ -84,7 +85,8 @@ impl Upkeep {
                     strays += 1;
                 }
             }
-            self.meta.transact(RemoveWriter(writer.id)).await?;
+            let remove = Effect::RemoveWriter { id: writer.id };
+            self.meta.transact(Unconditional(vec![remove])).await?;
         }
         Ok(strays)
     }
@@ -149,43 +151,6 @@ impl Operation for Fence {
                 })],
                 answer: true,
             },
-        }
-    }
-}
-
-struct RemoveWriter(String);
-
-impl Operation for RemoveWriter {
-    type View = ();
-    type Answer = ();
-
-    fn load(&self, _: &mut dyn Loads) -> Result<(), MetaError> {
-        Ok(())
-    }
-
-    fn decide(&self, (): ()) -> Decision<()> {
-        Decision {
-            effects: vec![Effect::RemoveWriter { id: self.0.clone() }],
-            answer: (),
-        }
-    }
-}
-
-struct Forget(Vec<BlobId>);
-
-impl Operation for Forget {
-    type View = ();
-    type Answer = ();
-
-    fn load(&self, _: &mut dyn Loads) -> Result<(), MetaError> {
-        Ok(())
-    }
-
-    fn decide(&self, (): ()) -> Decision<()> {
-        let effects = self.0.iter().cloned().map(Effect::ForgetBlob).collect();
-        Decision {
-            effects,
-            answer: (),
         }
     }
 }

@@ -1,8 +1,8 @@
 //! How operations and questions run.
 
 use super::{
-    Apply, ONE, TWO, apply, blob, counters, extent, file_id, folder, key, node, put, read, saved,
-    session, tree, two_accounts, with_memory, with_sqlite,
+    ONE, TWO, Unconditional, apply, blob, counters, extent, file_id, folder, key, node, put, read,
+    saved, session, tree, two_accounts, with_memory, with_sqlite,
 };
 use crate::meta::rows::{BlobPlace, ContentId, Entry, FileOffset, JournalId, Namespace, rev};
 use crate::meta::{Decision, Effect, Loads, Meta, MetaError, Operation};
@@ -40,7 +40,7 @@ async fn effects_take_place_together_or_not_at_all(meta: Meta) {
     // Overlooks what is there.
     let mut wrong = effects.clone();
     wrong.push(folder(ONE, "/THERE", 4));
-    let refused = meta.transact(Apply(wrong)).await;
+    let refused = meta.transact(Unconditional(wrong)).await;
     assert!(matches!(refused, Err(MetaError::Changed)), "{refused:?}");
 
     let account = one.id.clone();
@@ -80,7 +80,7 @@ async fn a_place_is_put_only_over_what_was_seen(meta: Meta) {
         ("/b", Some(2)),
     ] {
         let effect = put(ONE, text, 3, seen, Entry::Folder(file_id("new")));
-        let refused = meta.transact(Apply(vec![effect])).await;
+        let refused = meta.transact(Unconditional(vec![effect])).await;
         assert!(
             matches!(refused, Err(MetaError::Changed)),
             "{text} {seen:?}: {refused:?}"

@@ -1,0 +1,137 @@
+use super::{Strictness, Wire};
+use crate::json::{read, to_line};
+use crate::types::auth::PathRoot;
+use crate::types::files::{GetMetadataArg, Metadata, UploadArg, WriteError, WriteMode};
+use crate::types::folders::ListFolderArg;
+use crate::types::sessions::{
+    UploadSessionAppendArg, UploadSessionFinishArg, UploadSessionStartArg, UploadSessionType,
+};
+
+fn refusal<T: Wire>(text: &str) -> String {
+    match read::<T>(text.as_bytes(), Strictness::Strict) {
+        Ok(_) => panic!("{text} was taken"),
+        Err(error) => error.to_string(),
+    }
+}
+
+#[test]
+fn a_bad_argument_is_told_where_and_what_in_the_words_of_the_api() {
+    assert_eq!(refusal::<UploadArg>("{"), "could not decode input as JSON");
+    assert_eq!(
+        refusal::<UploadArg>("\u{feff}{}"),
+        "could not decode input as JSON"
+    );
+    assert_eq!(refusal::<UploadArg>("{}"), "missing required field 'path'");
+    assert_eq!(
+        refusal::<UploadSessionFinishArg>(r#"{"cursor": {"offset": 1}}"#),
+        "cursor: missing required field 'session_id'"
+    );
+    assert_eq!(
+        refusal::<GetMetadataArg>(r#"{"path": null}"#),
+        "path: 'None' expected to be a string, got null"
+    );
+    assert_eq!(
+        refusal::<UploadSessionFinishArg>(
+            r#"{"cursor": {"session_id": "s", "offset": 1}, "commit": {"path": {}}}"#
+        ),
+        "commit.path: '{}' expected to be a string, got object"
+    );
+    assert_eq!(
+        refusal::<UploadArg>(r#"{"path": "/a", "x": 1}"#),
+        "unknown field 'x'"
+    );
+    assert_eq!(
+        refusal::<UploadArg>(r#"{"path": "/a", "mode": {".tag": "add", "x": 1}}"#),
+        "mode: unknown field 'x'"
+    );
+    assert_eq!(
+        refusal::<UploadArg>(r#"{"path": "/a", "mode": "append"}"#),
+        "mode: unknown tag 'append'"
+    );
+    assert_eq!(
+        refusal::<UploadArg>(r#"{"path": "/a", "mode": "update"}"#),
+        "mode: missing required field 'update'"
+    );
+    assert_eq!(
+        refusal::<UploadArg>(r#"{"path": "/a", "autorename": null}"#),
+        "autorename: 'None' expected to be a boolean, got null"
+    );
+    assert_eq!(
+        refusal::<UploadSessionAppendArg>(r#"{"cursor": {"session_id": "s", "offset": -1}}"#),
+        "cursor.offset: -1 is not greater than or equal to 0"
+    );
+    assert_eq!(
+        refusal::<UploadSessionAppendArg>(r#"{"cursor": {"session_id": "s", "offset": 1.5}}"#),
+        "cursor.offset: '1.5' expected to be an integer, got float"
+    );
+    assert_eq!(
+        refusal::<ListFolderArg>(r#"{"path": "", "limit": 2001}"#),
+        "limit: 2001 is not within range [1, 2000]"
+    );
+    assert_eq!(
+        refusal::<UploadArg>(r#"{"path": "/a", "property_groups": [{"template_id": "t"}]}"#),
+        "property_groups[0]: missing required field 'fields'"
+    );
+    assert_eq!(
+        refusal::<UploadArg>("[]"),
+        "'[]' expected to be an object, got list"
+    );
+}
+
+#[test]
+fn a_hostile_argument_does_not_make_the_answer_large() {
+    let long = "x".repeat(100_000);
+    assert!(refusal::<UploadArg>(&format!(r#"{{"path": "{long}"}}"#)).len() < 1000);
+    assert!(refusal::<UploadArg>(&format!(r#"{{"{long}": 1, "path": "/a"}}"#)).len() < 1000);
+    assert!(refusal::<UploadArg>(&format!(r#"{{"path": [{long:?}]}}"#)).len() < 1000);
+    let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+    assert_eq!(
+        refusal::<UploadArg>(&deep),
+        "could not decode input as JSON"
+    );
+}
+
+#[test]
+fn a_void_member_is_taken_as_string_and_as_object() {
+    for text in [
+        r#""concurrent""#,
+        r#"{".tag": "concurrent"}"#,
+        r#"{".tag": "concurrent", "concurrent": null}"#,
+    ] {
+        let arg = format!(r#"{{"session_type": {text}}}"#);
+        let arg: UploadSessionStartArg = read(arg.as_bytes(), Strictness::Strict).unwrap();
+        assert_eq!(arg.session_type, Some(UploadSessionType::Concurrent));
+        assert!(!arg.close);
+    }
+}
+
+#[test]
+fn tag_comes_first_and_unset_fields_are_left_out() {
+    let root: PathRoot = read(br#"{"root": "7", ".tag": "root"}"#, Strictness::Strict).unwrap();
+    assert_eq!(to_line(&root.encode()), r#"{".tag": "root", "root": "7"}"#);
+    assert_eq!(
+        to_line(&WriteError::MalformedPath(None).encode()),
+        r#"{".tag": "malformed_path"}"#
+    );
+    let arg: UploadArg = read(
+        br#"{"path": "/a", "mode": {".tag": "update", "update": "0123456789"}}"#,
+        Strictness::Strict,
+    )
+    .unwrap();
+    assert!(matches!(arg.commit.mode, WriteMode::Update(_)));
+    assert_eq!(
+        to_line(&arg.encode()),
+        r#"{"path": "/a", "mode": {".tag": "update", "update": "0123456789"}, "autorename": false, "mute": false, "strict_conflict": false}"#
+    );
+}
+
+#[test]
+fn a_client_ignores_what_is_newer_than_itself() {
+    let text = br#"{".tag": "file", "name": "a", "id": "id:x", "client_modified": "2026-01-02T03:04:05Z",
+        "server_modified": "2026-01-02T03:04:05Z", "rev": "0123456789", "size": 5, "new": {"x": 1}}"#;
+    let Metadata::File(file) = read(text, Strictness::Lenient).unwrap() else {
+        panic!("a file");
+    };
+    assert!(file.is_downloadable, "the specification's default");
+    assert!(read::<Metadata>(text, Strictness::Strict).is_err());
+}
