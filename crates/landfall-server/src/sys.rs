@@ -7,12 +7,14 @@ pub mod clock;
 pub mod failpoints;
 pub mod fs;
 pub mod random;
+pub mod shared_sync;
 pub mod weakened;
 
 pub use clock::{Clock, ManualClock, Micros, SystemClock};
 pub use failpoints::{Failpoints, Fault};
 pub use fs::{Fs, RealFs};
 pub use random::{Random, SystemRandom};
+pub use shared_sync::SharedSync;
 
 use std::sync::Arc;
 

@@ -1,25 +1,37 @@
 //! Blobs as files: `<dir>/<writer>/<random>`.
 //!
 //! Each process is a writer with a directory of its own, made with its first blob. One blocking
-//! task per blob writes and syncs, so the runtime never waits for the disk. A blob is durable
-//! when its bytes and its name are: the file is synced, then the directory, then the caller is
-//! told, and only then may the metadata refer to it.
+//! task per blob writes and syncs, so the runtime never waits for the disk. Bytes are handed to
+//! it, and by it to the system, in large batches, and the system begins to write them to the disk
+//! while more are coming. A blob is durable when its bytes and its name are: the file is synced,
+//! then the directory, by a sync that all who wait for it share; then the caller is told, and
+//! only then may the metadata refer to it.
 
 use super::{BlobError, BlobStore, BlobWriter, Checksums};
 use crate::meta::rows::{Blob, BlobId, BlobPlace};
-use crate::sys::Sys;
+use crate::sys::{SharedSync, Sys};
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::task::spawn_blocking;
 
-/// Pieces on their way to the disk per blob; with frames of at most 400 KiB this bounds the
-/// memory of one upload to a few MiB.
-const ON_THEIR_WAY: usize = 8;
+/// Bytes that are gathered before they are handed to the disk's task: a wake-up and a system
+/// call for each frame of a connection (16 KiB under HTTP/2) would cost more than the copy.
+const BATCH: usize = 512 * 1024;
+
+/// Batches of one blob on their way to the disk.
+const ON_THEIR_WAY: usize = 4;
+
+/// Bytes of all blobs on their way to the disk, in KiB: if it is slow, uploads wait here, each
+/// holding no more than the batch it gathers.
+const ALL_ON_THEIR_WAY: usize = 128 * 1024;
+
+/// Bytes after which the system is asked to begin writing them to the disk.
+const WRITE_BACK: u64 = 8 * 1024 * 1024;
 
 /// Blobs in a directory.
 #[derive(Clone, Debug)]
@@ -32,6 +44,8 @@ struct Inner {
     sys: Sys,
     dir: PathBuf,
     writer: Mutex<Writer>,
+    /// See [`ALL_ON_THEIR_WAY`].
+    on_their_way: Arc<Semaphore>,
 }
 
 #[derive(Debug)]
@@ -39,17 +53,31 @@ struct Writer {
     name: String,
     /// Whether its directory was made.
     made: bool,
+    /// The syncs of its directory.
+    syncs: Arc<SharedSync>,
+}
+
+impl Writer {
+    fn new(sys: &Sys) -> Self {
+        Self {
+            name: sys.random.name(),
+            made: false,
+            syncs: Arc::default(),
+        }
+    }
 }
 
 impl LocalBlobs {
     /// Blobs below this directory, which exists, by a new writer.
     pub fn new(sys: Sys, dir: PathBuf) -> Self {
-        let writer = Mutex::new(Writer {
-            name: sys.random.name(),
-            made: false,
-        });
+        let inner = Inner {
+            writer: Mutex::new(Writer::new(&sys)),
+            on_their_way: Arc::new(Semaphore::new(ALL_ON_THEIR_WAY)),
+            sys,
+            dir,
+        };
         Self {
-            inner: Arc::new(Inner { sys, dir, writer }),
+            inner: Arc::new(inner),
         }
     }
 }
@@ -63,22 +91,37 @@ impl Inner {
         self.writer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The directory of a blob, durably there.
-    fn directory(&self, id: &BlobId) -> Result<PathBuf, BlobError> {
+    /// The directory of a blob, durably there, and its syncs.
+    fn directory(&self, id: &BlobId) -> Result<(PathBuf, Arc<SharedSync>), BlobError> {
         let dir = self.dir.join(id.writer());
         let mut writer = self.writer();
-        if !writer.made || writer.name != id.writer() {
+        let current = writer.name == id.writer();
+        if !writer.made || !current {
             self.sys
                 .fs
                 .create_dir(&dir)
                 .map_err(|error| BlobError::io(format!("make {}", dir.display()), &error))?;
-            writer.made = writer.name == id.writer();
+            writer.made = current;
         }
-        Ok(dir)
+        let syncs = match current {
+            true => Arc::clone(&writer.syncs),
+            // Named before the writer went on under another name; the few of them sync alone.
+            false => Arc::default(),
+        };
+        Ok((dir, syncs))
+    }
+
+    /// Goes on under another name.
+    fn rename(&self, old: &str) {
+        let mut writer = self.writer();
+        // Of several that found out, only the first changes it.
+        if writer.name == old {
+            *writer = Writer::new(&self.sys);
+        }
     }
 
     fn begin(&self, id: &BlobId) -> Result<Unfinished<'_>, BlobError> {
-        let dir = self.directory(id)?;
+        let (dir, syncs) = self.directory(id)?;
         let path = self.path(id);
         let file = self
             .sys
@@ -87,9 +130,12 @@ impl Inner {
             .map_err(|error| BlobError::io(format!("make {}", path.display()), &error))?;
         Ok(Unfinished {
             inner: self,
+            writer: id.writer().to_owned(),
             dir,
+            syncs,
             path,
             file,
+            length: 0,
             keep: false,
         })
     }
@@ -98,9 +144,12 @@ impl Inner {
 /// A file that goes away unless it is finished.
 struct Unfinished<'i> {
     inner: &'i Inner,
+    writer: String,
     dir: PathBuf,
+    syncs: Arc<SharedSync>,
     path: PathBuf,
     file: File,
+    length: u64,
     keep: bool,
 }
 
@@ -109,18 +158,33 @@ impl Unfinished<'_> {
         outcome.map_err(|error| BlobError::io(format!("{doing} {}", self.path.display()), &error))
     }
 
-    fn append(&self, bytes: &[u8]) -> Result<(), BlobError> {
+    fn append(&mut self, batch: &[Bytes]) -> Result<(), BlobError> {
         let sys = &self.inner.sys;
         self.step("write", sys.failpoints.hit("blob.write"))?;
-        self.step("write", sys.fs.append(&self.file, bytes))
+        self.step("write", sys.fs.append(&self.file, batch))?;
+        let before = self.length;
+        self.length += batch.iter().map(|bytes| bytes.len() as u64).sum::<u64>();
+        let (from, to) = (before / WRITE_BACK, self.length / WRITE_BACK);
+        if to > from {
+            let (from, to) = (from * WRITE_BACK, to * WRITE_BACK);
+            sys.fs.begin_write_back(&self.file, from, to - from);
+        }
+        Ok(())
     }
 
     fn keep(mut self) -> Result<(), BlobError> {
         let sys = &self.inner.sys;
         self.step("sync", sys.failpoints.hit("blob.sync"))?;
         self.step("sync", sys.fs.sync_file(&self.file))?;
-        self.step("sync the directory of", sys.failpoints.hit("blob.sync_dir"))?;
-        self.step("sync the directory of", sys.fs.sync_dir(&self.dir))?;
+        let synced = self.syncs.run(|| {
+            sys.failpoints.hit("blob.sync_dir")?;
+            sys.fs.sync_dir(&self.dir)
+        });
+        if synced.is_err() {
+            // Nobody knows any more which names the directory keeps.
+            self.inner.rename(&self.writer);
+        }
+        self.step("sync the directory of", synced)?;
         self.keep = true;
         Ok(())
     }
@@ -140,9 +204,9 @@ impl BlobStore for LocalBlobs {
         let inner = Arc::clone(&self.inner);
         let id = self.name();
         Box::pin(async move {
-            let (pieces, mut coming) = mpsc::channel::<Piece>(ON_THEIR_WAY);
+            let (batches, mut coming) = mpsc::channel(ON_THEIR_WAY);
             let (done, outcome) = oneshot::channel();
-            let blob = id.clone();
+            let (blob, on_their_way) = (id.clone(), Arc::clone(&inner.on_their_way));
             spawn_blocking(move || {
                 let written = write(&inner, &blob, &mut coming);
                 // A writer that was dropped doesn't listen.
@@ -150,7 +214,10 @@ impl BlobStore for LocalBlobs {
             });
             Ok(Box::new(LocalWriter {
                 id,
-                pieces,
+                batch: Vec::new(),
+                gathered: 0,
+                on_their_way,
+                batches,
                 outcome,
             }) as Box<dyn BlobWriter>)
         })
@@ -180,8 +247,7 @@ impl BlobStore for LocalBlobs {
     }
 
     fn rename_writer(&self) {
-        let name = self.inner.sys.random.name();
-        *self.inner.writer() = Writer { name, made: false };
+        *self.inner.writer() = Writer::new(&self.inner.sys);
     }
 
     fn remove(&self, id: &BlobId) -> BoxFuture<'_, Result<(), BlobError>> {
@@ -238,32 +304,32 @@ fn in_background<T: Send + 'static>(
     })
 }
 
-enum Piece {
-    Bytes(Bytes),
-    /// That was all: a channel that just ends is a writer that was dropped.
-    End,
+/// What is handed to the disk's task.
+struct Batch {
+    bytes: Vec<Bytes>,
+    /// Whether that was all: a channel that just ends is a writer that was dropped.
+    last: bool,
+    _on_their_way: OwnedSemaphorePermit,
 }
 
 fn write(
     inner: &Inner,
     id: &BlobId,
-    coming: &mut mpsc::Receiver<Piece>,
+    coming: &mut mpsc::Receiver<Batch>,
 ) -> Result<Option<Checksums>, BlobError> {
-    let file = inner.begin(id)?;
+    let mut file = inner.begin(id)?;
     let mut checksums = Checksums::default();
-    loop {
-        match coming.blocking_recv() {
-            Some(Piece::Bytes(bytes)) => {
-                checksums.update(&bytes);
-                file.append(&bytes)?;
-            }
-            Some(Piece::End) => {
-                file.keep()?;
-                return Ok(Some(checksums));
-            }
-            None => return Ok(None),
+    while let Some(batch) = coming.blocking_recv() {
+        for bytes in &batch.bytes {
+            checksums.update(bytes);
+        }
+        file.append(&batch.bytes)?;
+        if batch.last {
+            file.keep()?;
+            return Ok(Some(checksums));
         }
     }
+    Ok(None)
 }
 
 fn read(inner: &Inner, id: &BlobId, offset: u64, length: usize) -> Result<Bytes, BlobError> {
@@ -289,12 +355,32 @@ fn task_failed(error: &impl ToString) -> BlobError {
 
 struct LocalWriter {
     id: BlobId,
-    pieces: mpsc::Sender<Piece>,
+    /// What was gathered for the next batch, and how many bytes that is.
+    batch: Vec<Bytes>,
+    gathered: usize,
+    on_their_way: Arc<Semaphore>,
+    batches: mpsc::Sender<Batch>,
     outcome: oneshot::Receiver<Result<Option<Checksums>, BlobError>>,
 }
 
 impl LocalWriter {
-    /// Why the task stopped taking pieces.
+    async fn send(&mut self, last: bool) -> Result<(), BlobError> {
+        let kib = std::mem::take(&mut self.gathered).div_ceil(1024);
+        // One frame may be larger than a batch, but not than what all may have.
+        let permits = kib.min(ALL_ON_THEIR_WAY) as u32;
+        let permit = Arc::clone(&self.on_their_way).acquire_many_owned(permits);
+        let batch = Batch {
+            bytes: std::mem::take(&mut self.batch),
+            last,
+            _on_their_way: permit.await.map_err(|error| task_failed(&error))?,
+        };
+        match self.batches.send(batch).await {
+            Ok(()) => Ok(()),
+            Err(_) => Err(self.failure().await),
+        }
+    }
+
+    /// Why the task stopped taking batches.
     async fn failure(&mut self) -> BlobError {
         match (&mut self.outcome).await {
             Ok(Err(error)) => error,
@@ -307,18 +393,18 @@ impl LocalWriter {
 impl BlobWriter for LocalWriter {
     fn write(&mut self, bytes: Bytes) -> BoxFuture<'_, Result<(), BlobError>> {
         Box::pin(async move {
-            match self.pieces.send(Piece::Bytes(bytes)).await {
-                Ok(()) => Ok(()),
-                Err(_) => Err(self.failure().await),
+            self.gathered += bytes.len();
+            self.batch.push(bytes);
+            match self.gathered >= BATCH {
+                true => self.send(false).await,
+                false => Ok(()),
             }
         })
     }
 
     fn finish(mut self: Box<Self>) -> BoxFuture<'static, Result<Blob, BlobError>> {
         Box::pin(async move {
-            if self.pieces.send(Piece::End).await.is_err() {
-                return Err(self.failure().await);
-            }
+            self.send(true).await?;
             match self.outcome.await {
                 Ok(Ok(Some(checksums))) => Ok(Blob {
                     id: self.id,
@@ -331,5 +417,40 @@ impl BlobWriter for LocalWriter {
                 Err(error) => Err(task_failed(&error)),
             }
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{BlobError, BlobStore, LocalBlobs};
+    use crate::meta::rows::Blob;
+    use crate::sys::{Fault, Sys};
+    use bytes::Bytes;
+
+    async fn store(blobs: &LocalBlobs, bytes: &'static [u8]) -> Result<Blob, BlobError> {
+        let mut writer = blobs.create().await?;
+        writer.write(Bytes::from_static(bytes)).await?;
+        writer.finish().await
+    }
+
+    #[tokio::test]
+    async fn after_a_failed_sync_of_its_directory_a_writer_goes_on_in_another_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let sys = Sys::real();
+        let blobs = LocalBlobs::new(sys.clone(), dir.path().to_owned());
+        let before = store(&blobs, b"before").await.unwrap();
+
+        sys.failpoints.plan("blob.sync_dir", Fault::Error);
+        let failed = store(&blobs, b"lost").await;
+        assert!(
+            matches!(failed, Err(BlobError::Failed { .. })),
+            "{failed:?}"
+        );
+        sys.failpoints.clear();
+
+        let after = store(&blobs, b"after").await.unwrap();
+        assert_ne!(after.id.writer(), before.id.writer());
+        assert_eq!(blobs.read(&after.id, 0, 5).await.unwrap(), "after");
+        assert_eq!(blobs.list(before.id.writer()).await.unwrap(), [before.id]);
     }
 }

@@ -9,9 +9,10 @@
 //!   that succeeds says nothing about them.
 
 use super::weakened::{Safeguard, without};
+use bytes::Bytes;
 use std::fmt::Debug;
 use std::fs::{DirBuilder, DirEntry, File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, IoSlice, Write};
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::Path;
 
@@ -31,11 +32,16 @@ pub trait Fs: Debug + Send + Sync {
     /// The system's; `AlreadyExists` if the name is taken.
     fn create_file(&self, path: &Path) -> io::Result<File>;
 
-    /// Writes all the bytes at the file's end.
+    /// Writes all the pieces at the file's end, one after the other, in as few calls as the
+    /// system needs.
     ///
     /// # Errors
     /// The system's; some of the bytes may have been written.
-    fn append(&self, file: &File, bytes: &[u8]) -> io::Result<()>;
+    fn append(&self, file: &File, pieces: &[Bytes]) -> io::Result<()>;
+
+    /// Asks the system to begin writing a part of a file to the disk, so that the sync at the
+    /// end finds little left to do. A hint: it promises nothing and can't fail.
+    fn begin_write_back(&self, file: &File, offset: u64, length: u64);
 
     /// Makes the bytes of a file survive power loss.
     ///
@@ -111,9 +117,32 @@ impl Fs for RealFs {
             .open(path)
     }
 
-    fn append(&self, mut file: &File, bytes: &[u8]) -> io::Result<()> {
-        file.write_all(bytes)
+    fn append(&self, mut file: &File, pieces: &[Bytes]) -> io::Result<()> {
+        let mut slices: Vec<IoSlice<'_>> = pieces.iter().map(|piece| IoSlice::new(piece)).collect();
+        let mut left = &mut slices[..];
+        // Also drops empty pieces at the beginning, so that a write of nothing is an error.
+        IoSlice::advance_slices(&mut left, 0);
+        while !left.is_empty() {
+            match file.write_vectored(left) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(written) => IoSlice::advance_slices(&mut left, written),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
     }
+
+    #[cfg(target_os = "linux")]
+    fn begin_write_back(&self, file: &File, offset: u64, length: u64) {
+        // "Not needed soon" makes Linux write the dirty pages of the range at once; it drops
+        // only those that are clean, and what was just written isn't.
+        let length = std::num::NonZeroU64::new(length);
+        let _ = rustix::fs::fadvise(file, offset, length, rustix::fs::Advice::DontNeed);
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn begin_write_back(&self, _: &File, _: u64, _: u64) {}
 
     fn sync_file(&self, file: &File) -> io::Result<()> {
         if without(Safeguard::FileSync) {
@@ -186,6 +215,22 @@ fn network_of(number: u32) -> Option<&'static str> {
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
     use super::{Fs, RealFs, network_of};
+    use bytes::Bytes;
+
+    #[test]
+    fn many_pieces_are_written_whole_and_in_order() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("file");
+        let file = RealFs.create_file(&path).unwrap();
+        // More than one call takes (IOV_MAX is 1024), with empty ones among them.
+        let pieces: Vec<Bytes> = (0..3000_u32)
+            .map(|nth| Bytes::from(nth.to_string().repeat(nth as usize % 3)))
+            .collect();
+        RealFs.append(&file, &pieces).unwrap();
+        RealFs.append(&file, &[]).unwrap();
+        RealFs.begin_write_back(&file, 0, 1000);
+        assert_eq!(std::fs::read(&path).unwrap(), pieces.concat());
+    }
 
     #[test]
     fn network_file_systems_are_told_from_local_ones() {
