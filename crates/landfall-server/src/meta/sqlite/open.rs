@@ -14,6 +14,11 @@ const SCHEMA_VERSION: u32 = 1;
 /// something is wrong.
 const BUSY: Duration = Duration::from_secs(10);
 
+/// Pages of the log (4 KiB each) after which it is written back into the file. That takes two
+/// syncs and is done by whoever commits then, so it should be rare; but a restart after a crash
+/// reads the whole log, and the log takes this much of the disk.
+const CHECKPOINT: u32 = 8000;
+
 /// Why the metadata could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
@@ -103,6 +108,9 @@ pub(super) fn for_writing(file: &Path) -> Result<Connection, OpenError> {
     };
     connection
         .pragma_update(None, "synchronous", name)
+        .map_err(sqlite)?;
+    connection
+        .pragma_update(None, "wal_autocheckpoint", CHECKPOINT)
         .map_err(sqlite)?;
     let synchronous: i64 = connection
         .pragma_query_value(None, "synchronous", |row| row.get(0))
