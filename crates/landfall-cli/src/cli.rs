@@ -283,6 +283,10 @@ pub(crate) struct Serve {
     /// Remove revisions that were replaced or deleted so long ago [default: never]
     #[arg(long, env = "LANDFALL_KEEP_REVISIONS", value_name = "DURATION", value_parser = duration)]
     pub(crate) keep_revisions: Option<Duration>,
+    /// Bytes per second at which everything stored is read again and compared with its
+    /// checksums; `none`: never
+    #[arg(long, env = "LANDFALL_SCRUB_RATE", value_name = "SIZE", default_value = "4MiB", value_parser = quota)]
+    pub(crate) scrub_rate: Quota,
     /// Serve other machines without encryption: anybody between can read tokens and files
     #[arg(long, env = "LANDFALL_INSECURE_LISTEN", value_parser = FalseyValueParser::new())]
     pub(crate) insecure_listen: bool,
@@ -325,7 +329,11 @@ pub(crate) enum AdminCommand {
         keep_revisions: Option<Duration>,
     },
     /// Read every stored byte and compare it with its checksum
-    Check,
+    Check {
+        /// Bytes per second, so that others can use the disk
+        #[arg(long, env = "LANDFALL_CHECK_RATE", value_name = "SIZE", default_value = "none", value_parser = quota)]
+        rate: Quota,
+    },
 }
 
 #[derive(Debug, Subcommand)]

@@ -5,12 +5,11 @@ use crate::meta::MetaError;
 use crate::ops::{AdminError, Service, hash_of_token};
 use crate::rules::naming::Numbering;
 use crate::storage::Storage;
-use crate::upkeep::{Collected, HEARTBEAT, Policy, Upkeep};
+use crate::upkeep::{Policy, Upkeep, keep_up};
 use std::fmt;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::net::TcpListener;
 
 /// How a server is run.
@@ -26,9 +25,15 @@ pub struct ServeOptions {
     pub numbering: Numbering,
     /// What is removed without being asked; `None`: nothing, somebody else sees to it.
     pub upkeep: Option<Policy>,
+    /// Bytes per second at which everything stored is read again and compared with its
+    /// checksums; `None`: it isn't.
+    pub scrub: Option<u64>,
 }
 
 impl ServeOptions {
+    /// Bytes per second of the scrub, as usual: 4 MiB, which is a third of a tebibyte a day.
+    pub const SCRUB: u64 = 4 * 1024 * 1024;
+
     /// Listening here, and everything else as usual.
     pub fn new(listen: SocketAddr) -> Self {
         Self {
@@ -37,6 +42,7 @@ impl ServeOptions {
             process_token: None,
             numbering: Numbering::default(),
             upkeep: Some(Policy::default()),
+            scrub: Some(Self::SCRUB),
         }
     }
 }
@@ -88,6 +94,7 @@ pub struct Server {
     address: SocketAddr,
     upkeep: Upkeep,
     policy: Option<Policy>,
+    scrub: Option<u64>,
 }
 
 impl fmt::Debug for Accept {
@@ -119,12 +126,13 @@ impl Server {
         let listen = |source| ServeError::Listen { address, source };
         let listener = TcpListener::bind(address).await.map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
-        let state = Arc::new(State::new(service, process));
+        let state = Arc::new(State::new(service, process, upkeep.scrubbed()));
         Ok(Self {
             accept: Accept { listener, state },
             address,
             upkeep,
             policy: options.upkeep,
+            scrub: options.scrub,
         })
     }
 
@@ -136,34 +144,8 @@ impl Server {
     /// Serves until `shutdown`, then lets the requests under way finish, for ten seconds at the
     /// most.
     pub async fn run(self, shutdown: impl Future<Output = ()>) {
-        let keeping = tokio::spawn(keep_up(self.upkeep, self.policy));
+        let keeping = tokio::spawn(keep_up(self.upkeep, self.policy, self.scrub));
         serve(self.accept, shutdown).await;
         keeping.abort();
-    }
-}
-
-/// How often the upkeep looks whether there is something to do.
-const EVERY: Duration = Duration::from_secs(10 * 60);
-
-/// Says that this process lives, and does the upkeep from time to time.
-async fn keep_up(upkeep: Upkeep, policy: Option<Policy>) {
-    let mut beats = tokio::time::interval(HEARTBEAT);
-    let mut rounds = tokio::time::interval(EVERY);
-    loop {
-        tokio::select! {
-            _ = beats.tick() => {
-                if let Err(error) = upkeep.beat().await {
-                    tracing::warn!(%error, "can't say that this process lives");
-                }
-            }
-            _ = rounds.tick() => {
-                let Some(policy) = policy else { continue };
-                match upkeep.run(policy).await {
-                    Ok(collected) if collected == Collected::default() => {}
-                    Ok(collected) => tracing::info!(?collected, "upkeep"),
-                    Err(error) => tracing::error!(%error, "the upkeep failed; it is tried again"),
-                }
-            }
-        }
     }
 }

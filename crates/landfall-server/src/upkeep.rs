@@ -1,5 +1,5 @@
-//! What happens without being asked: sessions expire, old revisions leave the history, and what
-//! nothing refers to any more is removed.
+//! What happens without being asked: sessions expire, old revisions leave the history, what
+//! nothing refers to any more is removed, and what is there is read again.
 //!
 //! Everything here may be stopped at any moment and be done by several processes at once: each
 //! step is an operation that looks again under the lock, and what it leaves half done is found
@@ -8,9 +8,14 @@
 mod check;
 mod collection;
 mod expiry;
+mod lease;
+mod routine;
+mod scrub;
 
 pub use check::{Checked, Problem};
-pub(crate) use collection::HEARTBEAT;
+use collection::HEARTBEAT;
+pub(crate) use routine::keep_up;
+pub use scrub::{Scrubbed, Turn};
 
 use crate::blobs::BlobStore;
 use crate::meta::Meta;
@@ -65,11 +70,25 @@ pub struct Upkeep {
     meta: Meta,
     blobs: Arc<dyn BlobStore>,
     sys: Sys,
+    /// Under which leases are taken.
+    holder: String,
+    scrubbed: Arc<Scrubbed>,
 }
 
 impl Upkeep {
     pub(crate) fn new(meta: Meta, blobs: Arc<dyn BlobStore>, sys: Sys) -> Self {
-        Self { meta, blobs, sys }
+        Self {
+            holder: sys.random.name(),
+            scrubbed: Arc::default(),
+            meta,
+            blobs,
+            sys,
+        }
+    }
+
+    /// What the scrubs come to while they go on.
+    pub fn scrubbed(&self) -> Arc<Scrubbed> {
+        Arc::clone(&self.scrubbed)
     }
 
     /// Does all there is to do now.

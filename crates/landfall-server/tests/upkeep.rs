@@ -3,7 +3,7 @@
 use landfall_protocol::limits;
 use landfall_server::Storage;
 use landfall_server::sys::{ManualClock, Micros, Sys};
-use landfall_server::upkeep::{Collected, Policy, Problem};
+use landfall_server::upkeep::{Collected, Policy, Problem, Turn};
 use landfall_testkit::{Stores, TestServer, on_each_store, pattern};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -26,7 +26,7 @@ async fn collect(server: &TestServer, policy: Policy) -> Collected {
 
 /// How many blobs there are, after a check that found nothing wrong.
 async fn blobs(server: &TestServer) -> u64 {
-    let checked = server.upkeep().check().await.expect("the check works");
+    let checked = server.upkeep().check(None).await.expect("the check works");
     assert_eq!((checked.problems, checked.strays), (vec![], 0));
     checked.blobs
 }
@@ -176,7 +176,7 @@ fn strays_of_a_dead_writer_go_and_those_of_a_living_one_stay() {
         std::fs::write(&stray, "half a body").unwrap();
         server.clock().advance_seconds(DAY);
         let other = Storage::open(&dir).unwrap();
-        assert_eq!(other.upkeep().check().await.unwrap().strays, 1);
+        assert_eq!(other.upkeep().check(None).await.unwrap().strays, 1);
         let collected = collect(&server, AT_ONCE).await;
         assert_eq!(collected.strays, 0, "nobody takes itself for dead");
         assert!(stray.exists());
@@ -232,7 +232,7 @@ fn a_check_names_what_is_missing_and_what_is_damaged() {
         bytes[1_500_000] ^= 1;
         std::fs::write(&damaged, bytes).unwrap();
         std::fs::remove_file(&missing).unwrap();
-        let checked = server.upkeep().check().await.unwrap();
+        let checked = server.upkeep().check(None).await.unwrap();
         assert_eq!(checked.problems.len(), 2, "{checked:?}");
         for problem in &checked.problems {
             match problem {
@@ -244,5 +244,10 @@ fn a_check_names_what_is_missing_and_what_is_damaged() {
                 other => panic!("{other}"),
             }
         }
+
+        // The scrub finds the same, and counts it where monitoring looks.
+        let upkeep = server.upkeep();
+        assert_eq!(upkeep.scrub(u64::MAX).await.unwrap(), Turn::Done);
+        assert_eq!(upkeep.scrubbed().problems(), 2);
     });
 }

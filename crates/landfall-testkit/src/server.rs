@@ -87,6 +87,7 @@ impl TestServer {
         let mut options = ServeOptions::new(([127, 0, 0, 1], 0).into());
         options.numbering = numbering;
         options.upkeep = None;
+        options.scrub = None;
         let server = Server::bind(storage.clone(), options)
             .await
             .expect("a free port");

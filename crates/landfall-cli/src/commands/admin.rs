@@ -37,7 +37,7 @@ pub(crate) async fn run(args: &Args) -> Result<()> {
                 done.sessions, done.revisions, done.blobs, done.strays
             ))
         }
-        AdminCommand::Check => check(&storage).await,
+        AdminCommand::Check { rate: Quota(rate) } => check(&storage, *rate).await,
         AdminCommand::Quota(QuotaCommand::Set {
             account,
             size: Quota(quota),
@@ -48,8 +48,8 @@ pub(crate) async fn run(args: &Args) -> Result<()> {
     }
 }
 
-async fn check(storage: &Storage) -> Result<()> {
-    let checked = storage.upkeep().check().await;
+async fn check(storage: &Storage, rate: Option<u64>) -> Result<()> {
+    let checked = storage.upkeep().check(rate).await;
     let checked = checked.map_err(|error| Fail::new(Exit::Other, "can't check", error))?;
     for problem in &checked.problems {
         output::line(&problem.to_string())?;

@@ -1,6 +1,6 @@
 //! `serve`: a server for clients of the Dropbox API.
 
-use crate::cli::Serve;
+use crate::cli::{Quota, Serve};
 use crate::exit::{Exit, Fail, Result};
 use crate::remote::TOKEN;
 use crate::{output, run};
@@ -30,6 +30,10 @@ pub(crate) async fn run(args: &Serve) -> Result<()> {
         keep_revisions: args.keep_revisions,
         ..Policy::default()
     });
+    options.scrub = match (args.ephemeral, args.scrub_rate) {
+        (true, _) => None,
+        (false, Quota(rate)) => rate.filter(|&rate| rate > 0),
+    };
     let server = Server::bind(storage, options)
         .await
         .map_err(|error| failed(&error))?;

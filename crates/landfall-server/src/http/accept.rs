@@ -266,7 +266,7 @@ mod tests {
             .await
             .unwrap();
         let (near, far) = duplex(16 * 1024);
-        let state = Arc::new(State::new(service, None));
+        let state = Arc::new(State::new(service, None, Arc::default()));
         let graceful = GracefulShutdown::new();
         tokio::spawn(connection(&builder(), far, state, &graceful));
         // Dropped, it would tell the connection to end.

@@ -7,6 +7,7 @@ use super::metrics::Metrics;
 use super::reply::{BadRequest, Refused, Reply, ReplyBody};
 use crate::api;
 use crate::ops::{BodyError, Caller, Failure, Service, Trouble};
+use crate::upkeep::Scrubbed;
 use data_encoding::HEXLOWER;
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode, Version, header};
@@ -29,11 +30,15 @@ pub(crate) struct State {
 }
 
 impl State {
-    pub(crate) fn new(service: Service, process: Option<ProcessCaller>) -> Self {
+    pub(crate) fn new(
+        service: Service,
+        process: Option<ProcessCaller>,
+        scrubbed: Arc<Scrubbed>,
+    ) -> Self {
         Self {
             service,
             process,
-            metrics: Metrics::default(),
+            metrics: Metrics::new(scrubbed),
         }
     }
 }

@@ -1,8 +1,8 @@
 //! What an operation changes.
 
 use super::rows::{
-    Account, Blob, BlobId, ContentId, Extent, FileOffset, JournalId, Namespace, Node, Ns, Replay,
-    Revision, Session, Token, Writer,
+    Account, Blob, BlobId, ContentId, Extent, FileOffset, JournalId, Lease, Namespace, Node, Ns,
+    Replay, Revision, Session, Token, Writer,
 };
 use crate::sys::Micros;
 use landfall_protocol::{Rev, SessionId};
@@ -13,6 +13,13 @@ pub enum Effect {
     /// A new setting of the whole store.
     AddSetting {
         /// Its name; unique.
+        name: &'static str,
+        /// Its value.
+        value: String,
+    },
+    /// A setting that is new or has another value.
+    PutSetting {
+        /// Its name.
         name: &'static str,
         /// Its value.
         value: String,
@@ -40,6 +47,8 @@ pub enum Effect {
     AddBlob(Blob),
     /// A writer that is new, lives, or is fenced.
     PutWriter(Writer),
+    /// A lease that is new, prolonged or has another holder.
+    PutLease(Lease),
     /// A writer all of whose blobs are accounted for.
     RemoveWriter {
         /// Which.

@@ -2,8 +2,8 @@
 
 use super::MetaError;
 use super::rows::{
-    Account, Blob, BlobId, ContentId, Extent, FileOffset, JournalId, Namespace, Node, Ns, Replay,
-    Revision, Session, Token, Writer,
+    Account, Blob, BlobId, ContentId, Extent, FileOffset, JournalId, Lease, Namespace, Node, Ns,
+    Replay, Revision, Session, Token, Writer,
 };
 use crate::sys::Micros;
 use landfall_protocol::path::{cut_name, fold_name};
@@ -125,6 +125,9 @@ pub trait Loads {
 
     /// All writers.
     fn writers(&mut self) -> Result<Vec<Writer>, MetaError>;
+
+    /// The lease of this name, be it over or not.
+    fn lease(&mut self, name: &str) -> Result<Option<Lease>, MetaError>;
 
     /// Where a target is: the path that it names now.
     fn resolve(&mut self, ns: Ns, target: &Target) -> Result<Option<DisplayPath>, MetaError> {

@@ -2,8 +2,8 @@
 
 use super::loads::{ContentUse, Credential, Listing, Loads, Taken};
 use super::rows::{
-    Account, Blob, BlobId, BlobPlace, ContentId, Entry, Extent, FileOffset, JournalId, Namespace,
-    Node, Ns, Replay, Revision, Session, SessionState, Token, Writer,
+    Account, Blob, BlobId, BlobPlace, ContentId, Entry, Extent, FileOffset, JournalId, Lease,
+    Namespace, Node, Ns, Replay, Revision, Session, SessionState, Token, Writer,
 };
 use super::{Effect, Engine, Job, MetaError, Question};
 use crate::sys::Micros;
@@ -66,6 +66,7 @@ struct State {
     writers: HashMap<String, Writer>,
     orphans: BTreeSet<ContentId>,
     doomed: BTreeMap<BlobId, Micros>,
+    leases: HashMap<String, Lease>,
 }
 
 impl State {
@@ -110,7 +111,7 @@ impl State {
     fn apply(&mut self, effects: Vec<Effect>) {
         for effect in effects {
             match effect {
-                Effect::AddSetting { name, value } => {
+                Effect::AddSetting { name, value } | Effect::PutSetting { name, value } => {
                     self.settings.insert(name.to_owned(), value);
                 }
                 Effect::AddAccount(account) => self.accounts.push(account),
@@ -137,6 +138,9 @@ impl State {
                 }
                 Effect::PutWriter(writer) => {
                     self.writers.insert(writer.id.clone(), writer);
+                }
+                Effect::PutLease(lease) => {
+                    self.leases.insert(lease.name.clone(), lease);
                 }
                 Effect::RemoveWriter { id } => {
                     self.writers.remove(&id);
@@ -452,5 +456,9 @@ impl Loads for State {
 
     fn writers(&mut self) -> Result<Vec<Writer>, MetaError> {
         Ok(self.writers.values().cloned().collect())
+    }
+
+    fn lease(&mut self, name: &str) -> Result<Option<Lease>, MetaError> {
+        Ok(self.leases.get(name).cloned())
     }
 }

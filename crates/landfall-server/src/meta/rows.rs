@@ -161,6 +161,17 @@ pub struct Writer {
     pub fenced: bool,
 }
 
+/// Something that one process at a time does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lease {
+    /// What.
+    pub name: String,
+    /// Which process.
+    pub holder: String,
+    /// Until when, unless it prolongs it.
+    pub until: Micros,
+}
+
 /// Where bytes of a blob are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BlobPlace {

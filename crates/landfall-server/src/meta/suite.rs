@@ -2,8 +2,8 @@
 
 use super::rows::{
     Account, AccountState, Blob, BlobId, BlobOffset, BlobPlace, ContentId, Entry, Extent,
-    FileEntry, FileOffset, JournalId, Namespace, Node, Ns, Replay, Revision, Session, SessionState,
-    Token, Writer, rev,
+    FileEntry, FileOffset, JournalId, Lease, Namespace, Node, Ns, Replay, Revision, Session,
+    SessionState, Token, Writer, rev,
 };
 use super::{Effect, Loads, MemoryEngine, Meta, MetaError, SqliteEngine, Target, Unconditional};
 use crate::sys::Micros;
@@ -41,6 +41,8 @@ suite! {
     the_name_of_an_account_is_unique,
     the_number_of_a_tree_is_unique,
     a_setting_is_kept_and_never_replaced,
+    a_setting_that_is_put_has_the_new_value,
+    a_lease_has_its_last_holder,
     the_counters_of_a_tree_are_set,
     a_session_changes_its_state,
     a_session_is_there_for_its_account_alone,
@@ -327,6 +329,32 @@ async fn a_setting_is_kept_and_never_replaced(meta: Meta) {
     let found = read(&meta, |loads| loads.setting("key")).await;
     assert_eq!(found.as_deref(), Some("first"));
     assert_eq!(read(&meta, |loads| loads.setting("other")).await, None);
+}
+
+async fn a_setting_that_is_put_has_the_new_value(meta: Meta) {
+    for value in ["first", "second"] {
+        let put = Effect::PutSetting {
+            name: "key",
+            value: value.into(),
+        };
+        apply(&meta, vec![put]).await;
+        let found = read(&meta, |loads| loads.setting("key")).await;
+        assert_eq!(found.as_deref(), Some(value));
+    }
+}
+
+async fn a_lease_has_its_last_holder(meta: Meta) {
+    assert_eq!(read(&meta, |loads| loads.lease("work")).await, None);
+    for (holder, until) in [("one", 5), ("one", 7), ("other", 6)] {
+        let lease = Lease {
+            name: "work".into(),
+            holder: holder.into(),
+            until: Micros(until),
+        };
+        apply(&meta, vec![Effect::PutLease(lease.clone())]).await;
+        assert_eq!(read(&meta, |loads| loads.lease("work")).await, Some(lease));
+    }
+    assert_eq!(read(&meta, |loads| loads.lease("rest")).await, None);
 }
 
 async fn the_counters_of_a_tree_are_set(meta: Meta) {

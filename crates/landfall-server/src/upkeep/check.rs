@@ -5,6 +5,8 @@ use crate::blobs::{BlobError, CHECKED};
 use crate::meta::rows::{Blob, BlobId, BlobPlace};
 use crate::ops::Trouble;
 use bytes::Bytes;
+use std::time::Duration;
+use tokio::time::sleep;
 
 /// What a check found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -45,12 +47,14 @@ pub enum Problem {
 }
 
 impl Upkeep {
-    /// Reads every byte and compares it with what is known of it.
+    /// Reads every byte, at most `rate` of them per second, and compares it with what is known
+    /// of it.
     ///
     /// # Errors
     /// The metadata's: then nothing can be said.
-    pub async fn check(&self) -> Result<Checked, Trouble> {
+    pub async fn check(&self, rate: Option<u64>) -> Result<Checked, Trouble> {
         let mut checked = Checked::default();
+        let mut pace = Pace::of(rate);
         let mut after = BlobId(String::new());
         loop {
             let from = after.clone();
@@ -65,12 +69,8 @@ impl Upkeep {
             for blob in &page {
                 checked.blobs += 1;
                 checked.bytes += blob.length;
-                // What was removed since the page was read is no problem.
-                if let Err(problem) = self.check_blob(blob).await
-                    && self.knows(&blob.id).await?
-                {
-                    checked.problems.push(problem);
-                }
+                let problem = self.problem(blob, &mut pace).await?;
+                checked.problems.extend(problem);
             }
         }
         for writer in self.blobs.writers().await? {
@@ -83,6 +83,18 @@ impl Upkeep {
         Ok(checked)
     }
 
+    /// What is wrong with a blob. What was removed meanwhile is no problem.
+    pub(super) async fn problem(
+        &self,
+        blob: &Blob,
+        pace: &mut Pace,
+    ) -> Result<Option<Problem>, Trouble> {
+        match self.check_blob(blob, pace).await {
+            Err(problem) if self.knows(&blob.id).await? => Ok(Some(problem)),
+            _ => Ok(None),
+        }
+    }
+
     async fn knows(&self, blob: &BlobId) -> Result<bool, Trouble> {
         let wanted = blob.clone();
         Ok(self
@@ -91,7 +103,7 @@ impl Upkeep {
             .await?)
     }
 
-    async fn check_blob(&self, blob: &Blob) -> Result<(), Problem> {
+    async fn check_blob(&self, blob: &Blob, pace: &mut Pace) -> Result<(), Problem> {
         let pieces = blob.length.div_ceil(CHECKED as u64);
         if pieces != blob.checksums.len() as u64 {
             return Err(Problem::Damaged {
@@ -102,6 +114,7 @@ impl Upkeep {
         for (nth, wanted) in (0..).zip(&blob.checksums) {
             let first = nth * CHECKED as u64;
             let length = (blob.length - first).min(CHECKED as u64) as usize;
+            pace.before(length).await;
             let bytes = self.piece(blob, first, length).await?;
             if crc32c::crc32c(&bytes) != *wanted {
                 return Err(Problem::Damaged {
@@ -135,5 +148,38 @@ impl Upkeep {
                 why: other.to_string(),
             },
         })
+    }
+}
+
+/// Keeps what reads in the background below a rate.
+#[derive(Debug)]
+pub(super) struct Pace {
+    /// Bytes per second.
+    rate: Option<u64>,
+    /// Time that was not waited yet: many small waits would each be rounded up.
+    owed: Duration,
+}
+
+/// Waits shorter than this are put off.
+const WAIT: Duration = Duration::from_millis(20);
+
+impl Pace {
+    /// At most so many bytes per second; `None`: as fast as it goes.
+    pub(super) fn of(rate: Option<u64>) -> Self {
+        Self {
+            rate: rate.map(|rate| rate.max(1)),
+            owed: Duration::ZERO,
+        }
+    }
+
+    /// Waits until so many bytes may be read.
+    async fn before(&mut self, bytes: usize) {
+        let Some(rate) = self.rate else {
+            return;
+        };
+        self.owed += Duration::from_secs_f64(bytes as f64 / rate as f64);
+        if self.owed >= WAIT {
+            sleep(std::mem::take(&mut self.owed)).await;
+        }
     }
 }

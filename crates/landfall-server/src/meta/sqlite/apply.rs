@@ -13,6 +13,12 @@ pub(super) fn apply(connection: &Connection, effect: &Effect) -> Result<(), Meta
             "INSERT INTO setting (name, value) VALUES (?1, ?2)",
             (name, value),
         ),
+        Effect::PutSetting { name, value } => execute(
+            connection,
+            "INSERT INTO setting (name, value) VALUES (?1, ?2)
+             ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+            (name, value),
+        ),
         Effect::AddAccount(account) => execute(
             connection,
             "INSERT INTO account (id, name, display_name, ns, created, suspended)
@@ -131,6 +137,13 @@ pub(super) fn apply(connection: &Connection, effect: &Effect) -> Result<(), Meta
              ON CONFLICT (id) DO UPDATE SET
                  heartbeat = excluded.heartbeat, fenced = excluded.fenced",
             (&writer.id, writer.heartbeat.0, writer.fenced),
+        ),
+        Effect::PutLease(lease) => execute(
+            connection,
+            "INSERT INTO lease (name, holder, until) VALUES (?1, ?2, ?3)
+             ON CONFLICT (name) DO UPDATE SET
+                 holder = excluded.holder, until = excluded.until",
+            (&lease.name, &lease.holder, lease.until.0),
         ),
         // Here and for ForgetBlob: another process may have been there first, which is as well.
         Effect::RemoveWriter { id } => {

@@ -5,8 +5,8 @@ use crate::meta::MetaError;
 use crate::meta::loads::{ContentUse, Credential, Listing, Loads, Taken};
 use crate::meta::rows::{
     Account, AccountState, Blob, BlobId, BlobOffset, BlobPlace, ContentId, Entry, Extent,
-    FileEntry, FileOffset, JournalId, Namespace, Node, Ns, Replay, Revision, Session, SessionState,
-    Token, Writer,
+    FileEntry, FileOffset, JournalId, Lease, Namespace, Node, Ns, Replay, Revision, Session,
+    SessionState, Token, Writer,
 };
 use crate::sys::Micros;
 use bytes::Bytes;
@@ -458,6 +458,20 @@ impl Loads for Rows<'_> {
                 fenced: row.get(2)?,
             }))
         })
+    }
+
+    fn lease(&mut self, name: &str) -> Result<Option<Lease>, MetaError> {
+        self.one(
+            "SELECT name, holder, until FROM lease WHERE name = ?1",
+            [name],
+            |row| {
+                Ok(Ok(Lease {
+                    name: row.get(0)?,
+                    holder: row.get(1)?,
+                    until: Micros(row.get(2)?),
+                }))
+            },
+        )
     }
 }
 

@@ -6,9 +6,12 @@ use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// The version of `schema.sql`. A file of a newer version is refused; an older one will be
-/// brought up to date here.
-const SCHEMA_VERSION: u32 = 1;
+/// The version of `schema.sql`. A file of a newer version is refused, an older one is brought up
+/// to date.
+const SCHEMA_VERSION: u32 = 1 + UPGRADES.len() as u32;
+
+/// What makes a version the next one, from version 1 on.
+const UPGRADES: [&str; 1] = [include_str!("upgrade-1.sql")];
 
 /// How long to wait for another process's transaction. They are short; a longer wait means that
 /// something is wrong.
@@ -180,6 +183,12 @@ fn prepare(transaction: &Transaction<'_>, file: &Path) -> Result<(), OpenError> 
                 [FOLDING_VERSION.to_string()],
             )
             .map_err(sqlite)?;
+    } else {
+        for upgrade in UPGRADES.iter().skip(found as usize - 1) {
+            transaction.execute_batch(upgrade).map_err(sqlite)?;
+        }
+    }
+    if found < SCHEMA_VERSION {
         transaction
             .pragma_update(None, "user_version", SCHEMA_VERSION)
             .map_err(sqlite)?;
@@ -220,6 +229,48 @@ fn check(
 #[cfg(test)]
 mod tests {
     use super::{OpenError, for_writing};
+    use rusqlite::Connection;
+
+    /// Everything that a file's schema consists of; white space doesn't count.
+    fn schema(connection: &Connection) -> Vec<String> {
+        let mut statement = connection
+            .prepare("SELECT type, name, coalesce(sql, '') FROM sqlite_schema ORDER BY name")
+            .unwrap();
+        let rows = statement.query_map([], |row| {
+            let (kind, name, sql): (String, String, String) =
+                (row.get(0)?, row.get(1)?, row.get(2)?);
+            let sql: Vec<&str> = sql.split_whitespace().collect();
+            Ok(format!("{kind} {name}: {}", sql.join(" ")))
+        });
+        rows.unwrap().map(Result::unwrap).collect()
+    }
+
+    #[test]
+    fn a_file_of_the_first_version_is_brought_up_to_date_with_all_its_rows() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("metadata.sqlite");
+        let old = Connection::open(&file).unwrap();
+        old.execute_batch(include_str!("schema-1.sql")).unwrap();
+        let folding = landfall_protocol::FOLDING_VERSION.to_string();
+        old.execute("INSERT INTO setting VALUES ('folding', ?1)", [folding])
+            .unwrap();
+        old.execute("INSERT INTO namespace VALUES (7, 1, 2, NULL)", [])
+            .unwrap();
+        old.pragma_update(None, "user_version", 1).unwrap();
+        drop(old);
+
+        let new = for_writing(&dir.path().join("new.sqlite")).unwrap();
+        for _ in 0..2 {
+            let upgraded = for_writing(&file).unwrap();
+            assert_eq!(schema(&upgraded), schema(&new));
+            let used: i64 = upgraded
+                .query_row("SELECT used FROM namespace WHERE ns = 7", [], |row| {
+                    row.get(0)
+                })
+                .unwrap();
+            assert_eq!(used, 2);
+        }
+    }
 
     #[test]
     fn a_file_of_a_newer_version_is_refused_by_name() {

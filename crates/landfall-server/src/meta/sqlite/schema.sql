@@ -77,6 +77,13 @@ CREATE TABLE writer (
     fenced INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
+-- What one process at a time does.
+CREATE TABLE lease (
+    name TEXT PRIMARY KEY,
+    holder TEXT NOT NULL,
+    until INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
 -- Contents that nothing refers to any more; their extents go bit by bit.
 CREATE TABLE orphan (
     content TEXT PRIMARY KEY

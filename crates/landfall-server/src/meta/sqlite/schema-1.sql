@@ -1,0 +1,143 @@
+-- The metadata of one data directory. Times are microseconds since 1970, offsets and lengths
+-- bytes. Ids are made by the server, never by the database. Text is compared byte by byte.
+
+CREATE TABLE setting (
+    name TEXT PRIMARY KEY,
+    value TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE namespace (
+    ns INTEGER PRIMARY KEY,
+    journal INTEGER NOT NULL,
+    used INTEGER NOT NULL,
+    quota INTEGER
+) STRICT;
+
+CREATE TABLE account (
+    id TEXT PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE,
+    display_name TEXT,
+    ns INTEGER NOT NULL REFERENCES namespace,
+    created INTEGER NOT NULL,
+    suspended INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- A token is kept as its SHA-256 only.
+CREATE TABLE token (
+    hash BLOB PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    account TEXT NOT NULL REFERENCES account,
+    scopes TEXT NOT NULL,
+    expires INTEGER,
+    created INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE session (
+    id TEXT PRIMARY KEY,
+    account TEXT NOT NULL REFERENCES account,
+    created INTEGER NOT NULL,
+    state INTEGER NOT NULL,
+    content TEXT NOT NULL,
+    length INTEGER NOT NULL,
+    hasher BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX session_by_age ON session (created);
+CREATE INDEX session_by_content ON session (content);
+
+CREATE TABLE replay (
+    session TEXT PRIMARY KEY REFERENCES session,
+    account TEXT NOT NULL REFERENCES account,
+    end INTEGER NOT NULL,
+    commit_info TEXT NOT NULL,
+    ns INTEGER NOT NULL REFERENCES namespace,
+    path TEXT NOT NULL,
+    rev TEXT NOT NULL,
+    committed INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- The bytes of one request. Small ones are in blob_bytes, the others in a file of this name.
+CREATE TABLE blob (
+    id TEXT PRIMARY KEY,
+    length INTEGER NOT NULL,
+    checksums BLOB NOT NULL,
+    inline INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Apart from blob, so that looking through blobs doesn't read bytes.
+CREATE TABLE blob_bytes (
+    id TEXT PRIMARY KEY REFERENCES blob,
+    bytes BLOB NOT NULL
+) STRICT;
+
+-- A process that makes blobs. Once fenced, no transaction can refer to a new blob of it.
+CREATE TABLE writer (
+    id TEXT PRIMARY KEY,
+    heartbeat INTEGER NOT NULL,
+    fenced INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Contents that nothing refers to any more; their extents go bit by bit.
+CREATE TABLE orphan (
+    content TEXT PRIMARY KEY
+) STRICT, WITHOUT ROWID;
+
+-- Files that nothing refers to any more; they go when no reader can be at them.
+CREATE TABLE doomed (
+    blob TEXT PRIMARY KEY,
+    since INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE extent (
+    content TEXT NOT NULL,
+    start INTEGER NOT NULL,
+    length INTEGER NOT NULL,
+    blob TEXT NOT NULL REFERENCES blob,
+    blob_start INTEGER NOT NULL,
+    PRIMARY KEY (content, start)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX extent_by_blob ON extent (blob);
+
+CREATE TABLE revision (
+    ns INTEGER NOT NULL REFERENCES namespace,
+    rev TEXT NOT NULL,
+    path TEXT NOT NULL,
+    path_key TEXT NOT NULL,
+    file_id TEXT NOT NULL,
+    content TEXT NOT NULL,
+    size INTEGER NOT NULL,
+    hash BLOB NOT NULL,
+    client_modified INTEGER NOT NULL,
+    server_modified INTEGER NOT NULL,
+    -- When it stopped being the current one.
+    ended INTEGER,
+    PRIMARY KEY (ns, rev)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX revision_by_path ON revision (ns, path_key);
+CREATE INDEX revision_by_content ON revision (content);
+CREATE INDEX revision_by_end ON revision (ended) WHERE ended IS NOT NULL;
+
+-- One row for each place that was ever used. kind: 0 file, 1 folder, 2 deleted file,
+-- 3 deleted folder. A live row has an id, a file also its current revision.
+CREATE TABLE node (
+    ns INTEGER NOT NULL REFERENCES namespace,
+    path_key TEXT NOT NULL,
+    parent_key TEXT NOT NULL,
+    name_key TEXT NOT NULL,
+    path TEXT NOT NULL,
+    journal INTEGER NOT NULL,
+    kind INTEGER NOT NULL,
+    id TEXT,
+    rev TEXT,
+    PRIMARY KEY (ns, path_key),
+    CHECK ((kind IN (0, 1)) = (id IS NOT NULL)),
+    CHECK ((kind = 0) = (rev IS NOT NULL)),
+    FOREIGN KEY (ns, rev) REFERENCES revision (ns, rev)
+) STRICT, WITHOUT ROWID;
+
+CREATE UNIQUE INDEX node_by_name ON node (ns, parent_key, name_key);
+CREATE UNIQUE INDEX node_by_journal ON node (ns, journal);
+CREATE UNIQUE INDEX node_by_id ON node (ns, id) WHERE id IS NOT NULL;
+CREATE INDEX replay_by_revision ON replay (ns, rev);
