@@ -5,8 +5,10 @@
 //! on its routes; the longest matching row counts.
 
 use crate::routes::RouteId::{
-    self, CheckUser, CreateFolder, Delete, Download, GetMetadata, ListFolder, ListFolderContinue,
-    Upload, UploadSessionAppend, UploadSessionFinish, UploadSessionStart,
+    self, AlphaUpload, CheckUser, CreateFolder, Delete, Download, GetMetadata, ListFolder,
+    ListFolderContinue, ListFolderGetLatestCursor, ListFolderLongpoll, Upload, UploadSessionAppend,
+    UploadSessionAppendBatch, UploadSessionAppendV1, UploadSessionFinish,
+    UploadSessionFinishBatchCheck, UploadSessionStart,
 };
 
 /// What a caller can do about an error.
@@ -68,14 +70,23 @@ use Class::{AskTheOffset, Permanent, Refresh, Temporary};
 
 const BODIES: &[RouteId] = &[
     Upload,
+    AlphaUpload,
     UploadSessionStart,
+    UploadSessionAppendV1,
     UploadSessionAppend,
+    UploadSessionAppendBatch,
     UploadSessionFinish,
 ];
-const COMMITS: &[RouteId] = &[Upload, UploadSessionFinish];
-const WRITES: &[RouteId] = &[Upload, UploadSessionFinish, CreateFolder];
-const LOOKUPS: &[RouteId] = &[GetMetadata, ListFolder, ListFolderContinue, Download];
-const APPEND: &[RouteId] = &[UploadSessionAppend];
+const COMMITS: &[RouteId] = &[Upload, AlphaUpload, UploadSessionFinish];
+const WRITES: &[RouteId] = &[Upload, AlphaUpload, UploadSessionFinish, CreateFolder];
+const LOOKUPS: &[RouteId] = &[
+    GetMetadata,
+    ListFolder,
+    ListFolderContinue,
+    ListFolderGetLatestCursor,
+    Download,
+];
+const APPEND: &[RouteId] = &[UploadSessionAppend, UploadSessionAppendV1];
 const FINISH: &[RouteId] = &[UploadSessionFinish];
 
 /// The table.
@@ -93,7 +104,14 @@ pub const ERRORS: &[ErrorRow] = &[
         Temporary,
         "the body was damaged on its way; nothing of it was kept",
     ),
-    // Sessions: at the top level for append, under lookup_failed for finish.
+    row(
+        "length_mismatch",
+        &[UploadSessionAppendBatch],
+        Permanent,
+        "the body has another length than its parts together; nothing of it was kept",
+    ),
+    // Sessions: at the top level for append, under lookup_failed for finish. The entries of a
+    // batch have the errors of append and finish.
     row(
         "not_found",
         APPEND,
@@ -319,13 +337,13 @@ pub const ERRORS: &[ErrorRow] = &[
     row("path/locked", LOOKUPS, Permanent, "locked"),
     row(
         "template_error",
-        &[ListFolder],
+        &[ListFolder, ListFolderGetLatestCursor],
         Permanent,
         "a property template is unknown or forbidden",
     ),
     row(
         "reset",
-        &[ListFolderContinue],
+        &[ListFolderContinue, ListFolderLongpoll],
         Permanent,
         "the cursor is no longer good: list anew",
     ),
@@ -365,6 +383,19 @@ pub const ERRORS: &[ErrorRow] = &[
         &[Delete],
         Permanent,
         "more than 10,000 entries at once",
+    ),
+    // Jobs.
+    row(
+        "invalid_async_job_id",
+        &[UploadSessionFinishBatchCheck],
+        Permanent,
+        "the job is unknown, somebody else's, or older than 7 days",
+    ),
+    row(
+        "internal_error",
+        &[UploadSessionFinishBatchCheck],
+        Permanent,
+        "the job failed; look up what it did",
     ),
     row(
         "user_requested",

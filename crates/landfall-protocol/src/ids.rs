@@ -59,6 +59,10 @@ text_id!(
 );
 plain_wire!(SessionId);
 text_id!(
+    /// A job in the background (Spec: `async.AsyncJobId`, at least one character).
+    AsyncJobId
+);
+text_id!(
     /// An account: 40 characters, `dbid:` and 35 more (Spec: `AccountId`).
     AccountId
 );
@@ -105,6 +109,18 @@ impl Wire for Rev {
                 format!("'{shown}' did not match pattern '{REV_PATTERN}'")
             })
         })
+    }
+    fn encode(&self) -> Value {
+        Value::String(self.0.clone())
+    }
+}
+
+impl Wire for AsyncJobId {
+    fn decode(value: &Value, _: Strictness) -> Result<Self, DecodeError> {
+        match text(value)? {
+            "" => Err(DecodeError::new("'' must be at least 1 characters, got 0")),
+            text => Ok(Self(text.to_owned())),
+        }
     }
     fn encode(&self) -> Value {
         Value::String(self.0.clone())

@@ -23,7 +23,7 @@ pub mod wire;
 pub use envelope::ErrorEnvelope;
 pub use fold::FOLDING_VERSION;
 pub use hash::{BodyHasher, ContentHash, ContentHasher, GivenHash};
-pub use ids::{AccountId, FileId, NamespaceId, Rev, SessionId};
+pub use ids::{AccountId, AsyncJobId, FileId, NamespaceId, Rev, SessionId};
 pub use path::{DisplayPath, PathForm, PathKey};
 pub use routes::{Call, Route, RouteId, Scope, calls};
 pub use time::Timestamp;

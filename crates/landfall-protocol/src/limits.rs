@@ -39,6 +39,16 @@ pub const PATH_BYTES: usize = 4096;
 /// Entries one operation on a folder may touch. Docs: `too_many_files`.
 pub const SUBTREE: u64 = 10_000;
 
+/// Entries in one batch request, and sessions that one starts. Spec: `max_items`, `max_value`.
+pub const BATCH: u64 = 1000;
+
+/// Seconds that `list_folder/longpoll` waits: least, and the default. Spec: `timeout`.
+pub const LONGPOLL_LEAST: u64 = 30;
+
+/// Seconds that `list_folder/longpoll` waits at the most. Spec: `timeout`; up to 90 seconds more
+/// are allowed, and not used here.
+pub const LONGPOLL_MOST: u64 = 480;
+
 /// Bytes of all request headers together. Ours: an `append_batch` of 1,000 entries carries more
 /// than 100 KiB of argument in a header.
 pub const HEADERS: usize = 512 * 1024;

@@ -4,7 +4,7 @@
 //! ties its argument, result and error types together, so that a caller or handler that mixes
 //! them up doesn't compile.
 
-use crate::types::{files, folders, sessions, users};
+use crate::types::{batches, files, folders, sessions, users};
 use crate::wire::Wire;
 use std::fmt::{self, Debug};
 
@@ -195,7 +195,7 @@ macro_rules! routes {
 
         /// One type per route, tying argument, result and error together.
         pub mod calls {
-            use super::{Call, NoError, RouteId, files, folders, sessions, users};
+            use super::{Call, NoError, RouteId, batches, files, folders, sessions, users};
             $(
                 $(#[$meta])*
                 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -215,16 +215,31 @@ macro_rules! routes {
 const READ_META: Option<Scope> = Some(Scope::FilesMetadataRead);
 const READ: Option<Scope> = Some(Scope::FilesContentRead);
 const WRITE: Option<Scope> = Some(Scope::FilesContentWrite);
+/// Who holds a cursor may ask.
+const NO_SCOPE: Option<Scope> = None;
 const ACCOUNT: Option<Scope> = Some(Scope::AccountInfoRead);
 
 routes! {
     /// Saves a body at a path, in one request.
     Upload: "files/upload", Content, Upload, User, WRITE,
         files::UploadArg => files::FileMetadata, files::UploadError;
+    /// The same under an older address (Spec: deprecated).
+    AlphaUpload: "files/alpha/upload", Content, Upload, User, WRITE,
+        files::UploadArg => files::FileMetadata, files::UploadError;
     /// Begins an upload session.
     UploadSessionStart: "files/upload_session/start", Content, Upload, User, WRITE,
         sessions::UploadSessionStartArg => sessions::UploadSessionStartResult,
         sessions::UploadSessionStartError;
+    /// Begins many empty upload sessions.
+    UploadSessionStartBatch: "files/upload_session/start_batch", Api, Rpc, User, WRITE,
+        batches::UploadSessionStartBatchArg => batches::UploadSessionStartBatchResult, NoError;
+    /// Adds a body to a session and leaves it open (Spec: deprecated).
+    UploadSessionAppendV1: "files/upload_session/append", Content, Upload, User, WRITE,
+        sessions::UploadSessionCursor => (), sessions::UploadSessionAppendError;
+    /// Adds the parts of a body to many sessions.
+    UploadSessionAppendBatch: "files/upload_session/append_batch", Content, Upload, User, WRITE,
+        batches::UploadSessionAppendBatchArg => batches::UploadSessionAppendBatchResult,
+        batches::UploadSessionAppendBatchError;
     /// Adds a body to a session.
     UploadSessionAppend: "files/upload_session/append_v2", Content, Upload, User, WRITE,
         sessions::UploadSessionAppendArg => (), sessions::UploadSessionAppendError;
@@ -232,6 +247,16 @@ routes! {
     UploadSessionFinish: "files/upload_session/finish", Content, Upload, User, WRITE,
         sessions::UploadSessionFinishArg => files::FileMetadata,
         sessions::UploadSessionFinishError;
+    /// Finishes many sessions in the background (Spec: deprecated).
+    UploadSessionFinishBatchV1: "files/upload_session/finish_batch", Api, Rpc, User, WRITE,
+        batches::UploadSessionFinishBatchArg => batches::UploadSessionFinishBatchLaunch, NoError;
+    /// Finishes many sessions.
+    UploadSessionFinishBatch: "files/upload_session/finish_batch_v2", Api, Rpc, User, WRITE,
+        batches::UploadSessionFinishBatchArg => batches::UploadSessionFinishBatchResult, NoError;
+    /// Says how far a job is.
+    UploadSessionFinishBatchCheck: "files/upload_session/finish_batch/check", Api, Rpc, User,
+        WRITE, batches::PollArg => batches::UploadSessionFinishBatchJobStatus,
+        batches::PollError;
     /// Says what is at a path.
     GetMetadata: "files/get_metadata", Api, Rpc, User, READ_META,
         files::GetMetadataArg => files::Metadata, files::GetMetadataError;
@@ -242,6 +267,14 @@ routes! {
     ListFolderContinue: "files/list_folder/continue", Api, Rpc, User, READ_META,
         folders::ListFolderContinueArg => folders::ListFolderResult,
         folders::ListFolderContinueError;
+    /// A cursor for what changes from now on.
+    ListFolderGetLatestCursor: "files/list_folder/get_latest_cursor", Api, Rpc, User, READ_META,
+        folders::ListFolderArg => folders::ListFolderGetLatestCursorResult,
+        folders::ListFolderError;
+    /// Waits until something changed.
+    ListFolderLongpoll: "files/list_folder/longpoll", Notify, Rpc, None, NO_SCOPE,
+        folders::ListFolderLongpollArg => folders::ListFolderLongpollResult,
+        folders::ListFolderLongpollError;
     /// Sends a file's bytes.
     Download: "files/download", Content, Download, User, READ,
         files::DownloadArg => files::FileMetadata, files::DownloadError;

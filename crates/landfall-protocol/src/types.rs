@@ -4,6 +4,8 @@
 //! said here is what it means for Landfall.
 
 pub mod auth;
+pub mod batches;
+pub mod bounds;
 pub mod files;
 pub mod folders;
 pub mod sessions;

@@ -1,5 +1,6 @@
 //! Making and listing folders.
 
+use super::bounds::Within;
 use super::files::{FolderMetadata, LookupError, Metadata, TemplateFilterBase, WriteError};
 use crate::limits;
 use crate::path::{PathROrId, WritePath};
@@ -121,35 +122,44 @@ wire_union! {
 }
 
 /// Entries wanted in a page: 1…2000 (Spec: `ListFolderArg.limit`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PageLimit(u64);
+pub type PageLimit = Within<1, { limits::LIST_PAGE }>;
 
-impl PageLimit {
-    /// A limit, cut to what is allowed.
-    pub fn new(entries: u64) -> Self {
-        Self(entries.clamp(1, limits::LIST_PAGE))
-    }
+/// Seconds to wait: 30…480 (Spec: `ListFolderLongpollArg.timeout`).
+pub type LongpollTimeout = Within<{ limits::LONGPOLL_LEAST }, { limits::LONGPOLL_MOST }>;
 
-    /// How many entries.
-    pub fn get(self) -> u64 {
-        self.0
+wire_struct! {
+    /// Answer of `list_folder/get_latest_cursor` (Spec: `files.ListFolderGetLatestCursorResult`).
+    pub struct ListFolderGetLatestCursorResult {
+        /// For what changes from now on.
+        cursor: ListFolderCursor,
     }
 }
 
-impl Wire for PageLimit {
-    fn decode(value: &Json, strictness: Strictness) -> Result<Self, DecodeError> {
-        let entries = u64::decode(value, strictness)?;
-        if (1..=limits::LIST_PAGE).contains(&entries) {
-            Ok(Self(entries))
-        } else {
-            Err(DecodeError::new(format!(
-                "{entries} is not within range [1, {}]",
-                limits::LIST_PAGE
-            )))
-        }
+wire_struct! {
+    /// Argument of `list_folder/longpoll` (Spec: `files.ListFolderLongpollArg`).
+    pub struct ListFolderLongpollArg {
+        /// From a listing.
+        cursor: ListFolderCursor,
+        /// Seconds to wait for a change.
+        timeout: LongpollTimeout = LongpollTimeout::LEAST,
     }
-    fn encode(&self) -> Json {
-        Json::from(self.0)
+}
+
+wire_struct! {
+    /// Answer of `list_folder/longpoll` (Spec: `files.ListFolderLongpollResult`).
+    pub struct ListFolderLongpollResult {
+        /// Whether there is something for `list_folder/continue`.
+        changes: bool,
+        /// Seconds to wait before the next call.
+        backoff: Option<u64>,
+    }
+}
+
+wire_union! {
+    /// Spec: `files.ListFolderLongpollError`.
+    pub open union ListFolderLongpollError {
+        /// The cursor is no longer good: list anew.
+        Reset = "reset",
     }
 }
 
