@@ -7,6 +7,7 @@
 //! The facts come from the published Stone specification, the developer documentation and
 //! recorded traffic; where a fact rests on less than the specification, its place says so.
 
+pub mod blocks;
 pub mod envelope;
 pub mod errors;
 mod fold;
@@ -20,6 +21,7 @@ pub mod time;
 pub mod types;
 pub mod wire;
 
+pub use blocks::{BlockDigests, BlockHasher};
 pub use envelope::ErrorEnvelope;
 pub use fold::FOLDING_VERSION;
 pub use hash::{BodyHasher, ContentHash, ContentHasher, GivenHash};

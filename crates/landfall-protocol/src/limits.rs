@@ -21,6 +21,9 @@ pub const SESSION_LIFE: u64 = 7 * 24 * 60 * 60;
 /// than the session's end of life: 24 hours. Ours.
 pub const REPLAY_LIFE: u64 = 24 * 60 * 60;
 
+/// Seconds for which a notification is kept: 30 days. Ours.
+pub const NOTIFICATION_LIFE: u64 = 30 * 24 * 60 * 60;
+
 /// Bytes in one block of the content hash: 4 MiB. Docs: content hash.
 pub const HASH_BLOCK: u64 = 4 * 1024 * 1024;
 

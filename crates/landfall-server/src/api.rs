@@ -9,7 +9,16 @@ use crate::http::{Exchange, Reply};
 use crate::ops::Caller;
 use landfall_protocol::routes::RouteId;
 use landfall_protocol::routes::calls;
+use landfall_protocol::types::sessions::UploadSessionAppendArg;
 use landfall_protocol::types::users::EchoResult;
+
+/// Answers the one call for which nobody is asked who calls.
+pub(crate) async fn longpoll(exchange: &mut Exchange<'_>) -> Reply {
+    let (service, stopping) = (exchange.service, exchange.stopping());
+    exchange
+        .rpc::<calls::ListFolderLongpoll>(async |arg| service.longpoll(arg, stopping).await)
+        .await
+}
 
 /// Answers a call of this caller.
 pub(crate) async fn answer(exchange: &mut Exchange<'_>, caller: &Caller) -> Reply {
@@ -20,10 +29,43 @@ pub(crate) async fn answer(exchange: &mut Exchange<'_>, caller: &Caller) -> Repl
                 .upload::<calls::Upload>(async |arg, body| service.upload(caller, arg, body).await)
                 .await
         }
+        RouteId::AlphaUpload => {
+            exchange
+                .upload::<calls::AlphaUpload>(async |arg, body| {
+                    service.upload(caller, arg, body).await
+                })
+                .await
+        }
         RouteId::UploadSessionStart => {
             exchange
                 .upload::<calls::UploadSessionStart>(async |arg, body| {
                     service.start(caller, &arg, body).await
+                })
+                .await
+        }
+        RouteId::UploadSessionStartBatch => {
+            exchange
+                .rpc::<calls::UploadSessionStartBatch>(async |arg| {
+                    Ok(service.start_batch(caller, &arg).await?)
+                })
+                .await
+        }
+        RouteId::UploadSessionAppendV1 => {
+            exchange
+                .upload::<calls::UploadSessionAppendV1>(async |cursor, body| {
+                    let arg = UploadSessionAppendArg {
+                        cursor,
+                        close: false,
+                        content_hash: None,
+                    };
+                    service.append(caller, arg, body).await
+                })
+                .await
+        }
+        RouteId::UploadSessionAppendBatch => {
+            exchange
+                .upload::<calls::UploadSessionAppendBatch>(async |arg, body| {
+                    service.append_batch(caller, arg, body).await
                 })
                 .await
         }
@@ -41,6 +83,35 @@ pub(crate) async fn answer(exchange: &mut Exchange<'_>, caller: &Caller) -> Repl
                 })
                 .await
         }
+        RouteId::UploadSessionFinishBatch => {
+            exchange
+                .rpc::<calls::UploadSessionFinishBatch>(async |arg| {
+                    Ok(service.finish_batch(caller, arg).await?)
+                })
+                .await
+        }
+        RouteId::UploadSessionFinishBatchV1 => {
+            exchange
+                .rpc::<calls::UploadSessionFinishBatchV1>(async |arg| {
+                    Ok(service.launch_finish_batch(caller, arg).await?)
+                })
+                .await
+        }
+        RouteId::UploadSessionFinishBatchCheck => {
+            exchange
+                .rpc::<calls::UploadSessionFinishBatchCheck>(async |arg| {
+                    service.check_finish_batch(caller, arg).await
+                })
+                .await
+        }
+        RouteId::ListFolderGetLatestCursor => {
+            exchange
+                .rpc::<calls::ListFolderGetLatestCursor>(async |arg| {
+                    service.get_latest_cursor(caller, &arg).await
+                })
+                .await
+        }
+        RouteId::ListFolderLongpoll => longpoll(exchange).await,
         RouteId::Download => download::answer(exchange, caller).await,
         RouteId::GetMetadata => {
             exchange

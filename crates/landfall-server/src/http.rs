@@ -6,6 +6,7 @@ mod body;
 mod caller;
 mod exchange;
 mod metrics;
+mod notifications;
 mod range;
 mod reply;
 mod stall;

@@ -7,6 +7,7 @@
 //!
 //! Engines never call the blob store: they know blobs by name only.
 
+mod changes;
 mod effect;
 mod loads;
 mod memory;
@@ -15,6 +16,7 @@ mod sqlite;
 #[cfg(test)]
 mod suite;
 
+pub use changes::TreeChanged;
 pub use effect::Effect;
 pub use loads::{
     CommitView, ContentUse, Credential, EXTENSION, FAMILY, Listing, Loads, Place, PlaceView,
@@ -23,7 +25,9 @@ pub use loads::{
 pub use memory::MemoryEngine;
 pub use sqlite::{OpenError, SqliteEngine};
 
+use changes::Changes;
 use futures_util::future::BoxFuture;
+use rows::Ns;
 use std::fmt::Debug;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -124,7 +128,8 @@ pub type Question = Box<dyn FnOnce(&mut dyn Loads) -> Result<(), MetaError> + Se
 
 /// Where the metadata is kept.
 pub trait Engine: Debug + Send + Sync {
-    /// Runs the job in one atomic transaction that survives power loss once this is `Ok`.
+    /// Runs the job in one atomic transaction that survives power loss once this is `Ok`. Jobs
+    /// of one caller are run in the order of the calls.
     fn transact(&self, job: Box<dyn Job>) -> BoxFuture<'_, Result<(), MetaError>>;
 
     /// Answers a question from one consistent state.
@@ -135,6 +140,7 @@ pub trait Engine: Debug + Send + Sync {
 #[derive(Clone, Debug)]
 pub struct Meta {
     engine: Arc<dyn Engine>,
+    changes: Arc<Changes>,
 }
 
 impl Meta {
@@ -142,21 +148,37 @@ impl Meta {
     pub fn new(engine: impl Engine + 'static) -> Self {
         Self {
             engine: Arc::new(engine),
+            changes: Arc::default(),
         }
     }
 
-    /// Runs the operation and returns its answer, once its effects are durable.
+    /// Runs the operation and returns its answer, once its effects are durable. The operation is
+    /// handed over by the call, not by waiting for the answer: of two calls, the first is
+    /// decided first.
     ///
     /// # Errors
     /// The engine's.
-    pub async fn transact<O: Operation>(&self, operation: O) -> Result<O::Answer, MetaError> {
-        let answer = Slot::default();
+    pub fn transact<O: Operation>(
+        &self,
+        operation: O,
+    ) -> impl Future<Output = Result<O::Answer, MetaError>> + Send + use<'_, O> {
+        let (answer, trees) = (Slot::default(), Slot::default());
         let job = Typed {
             operation,
             answer: answer.clone(),
+            trees: trees.clone(),
         };
-        self.engine.transact(Box::new(job)).await?;
-        answer.take()
+        let done = self.engine.transact(Box::new(job));
+        async move {
+            done.await?;
+            self.changes.happened(&trees.take()?);
+            answer.take()
+        }
+    }
+
+    /// Wakes up when a tree changes from now on.
+    pub fn changes_of(&self, ns: Ns) -> TreeChanged {
+        self.changes.of(ns)
     }
 
     /// Reads from one consistent state.
@@ -181,6 +203,8 @@ impl Meta {
 struct Typed<O: Operation> {
     operation: O,
     answer: Slot<O::Answer>,
+    /// The trees that it changes.
+    trees: Slot<Vec<Ns>>,
 }
 
 impl<O: Operation> Job for Typed<O> {
@@ -188,6 +212,12 @@ impl<O: Operation> Job for Typed<O> {
         let view = self.operation.load(loads)?;
         let decision = self.operation.decide(view);
         self.answer.put(decision.answer);
+        let tree = |effect: &Effect| match effect {
+            Effect::SetNamespace(namespace) => Some(namespace.ns),
+            _ => None,
+        };
+        self.trees
+            .put(decision.effects.iter().filter_map(tree).collect());
         Ok(decision.effects)
     }
 }

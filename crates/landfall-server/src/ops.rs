@@ -6,22 +6,29 @@
 
 mod accounts;
 mod admin;
+mod append;
 mod body;
 mod commit;
 mod content;
 mod cursor;
 mod files;
+mod finish;
+mod jobs;
 mod landing;
 mod listing;
 mod metadata;
+mod notifications;
 mod sessions;
 mod target;
+mod upload;
+mod waiting;
 
 pub use accounts::{NotLetIn, SHORTEST_TOKEN, hash_of_token, is_token};
 pub use admin::{AccountInfo, Admin, AdminError, TokenGrant};
 pub use body::{BodyError, IncomingBody};
 pub use content::ContentReader;
 pub use files::Download;
+pub use notifications::Feed;
 
 use crate::blobs::{BlobError, BlobStore};
 use crate::meta::rows::{Account, Ns};
@@ -133,9 +140,9 @@ pub enum Trouble {
     /// The request's body.
     #[error(transparent)]
     Body(#[from] BodyError),
-    /// The argument asks for what this version can't do.
+    /// The argument can't be one, in a way that its type doesn't show.
     #[error("{0}")]
-    Unsupported(&'static str),
+    BadArgument(&'static str),
 }
 
 /// Why a use case failed: in the API's terms, or not.

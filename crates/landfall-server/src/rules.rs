@@ -6,6 +6,7 @@
 pub mod commit;
 pub mod folder;
 pub mod naming;
+pub mod pieces;
 pub mod place;
 pub mod remove;
 pub mod session;

@@ -8,6 +8,7 @@
 mod check;
 mod collection;
 mod expiry;
+mod forget;
 mod lease;
 mod routine;
 mod scrub;
@@ -103,6 +104,8 @@ impl Upkeep {
         if let Some(keep) = policy.keep_revisions {
             collected.revisions = self.expire_revisions(keep).await?;
         }
+        self.forget_jobs().await?;
+        self.forget_notifications().await?;
         self.remove_orphans().await?;
         collected.blobs = self.remove_doomed(policy.grace).await?;
         collected.strays = self.collect_dead_writers().await?;

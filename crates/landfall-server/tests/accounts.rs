@@ -1,7 +1,7 @@
 //! Callers: accounts are islands (P8), tokens, scopes, path roots, and what every answer has.
 
 use landfall_protocol::Scope;
-use landfall_protocol::routes::{ROUTES, Route, Style};
+use landfall_protocol::routes::{Auth, ROUTES, Route, Style};
 use landfall_server::TokenGrant;
 use landfall_testkit::{Answer, Calls, Method, on_each_store};
 use serde_json::{Value, json};
@@ -54,6 +54,11 @@ fn assert_bad_request(answer: &Answer, route: &Route, rest: &str) {
         )
     );
     assert_eq!(answer.header("content-type"), "text/plain; charset=utf-8");
+}
+
+/// The routes that ask who calls.
+fn with_a_caller() -> impl Iterator<Item = &'static Route> {
+    ROUTES.iter().filter(|route| route.auth == Auth::User)
 }
 
 /// The own namespace.
@@ -174,7 +179,7 @@ on_each_store! {
 
     async fn without_a_token_every_route_is_a_bad_request(server: TestServer) {
         let calls = server.calls();
-        for route in ROUTES {
+        for route in with_a_caller() {
             let text = "Must provide HTTP header \"Authorization\" or URL parameter \"authorization\".";
             assert_bad_request(&knock(&calls, route, None).await, route, text);
         }
@@ -182,7 +187,7 @@ on_each_store! {
 
     async fn a_malformed_token_is_a_bad_request_on_every_route(server: TestServer) {
         let calls = server.calls();
-        for route in ROUTES {
+        for route in with_a_caller() {
             for (value, shown) in [
                 ("Bearer", "Bearer"),
                 ("Bearer ", "Bearer"),
@@ -204,7 +209,7 @@ on_each_store! {
 
     async fn an_unknown_token_is_invalid_on_every_route(server: TestServer) {
         let calls = server.calls();
-        for route in ROUTES {
+        for route in with_a_caller() {
             let answer = knock(&calls, route, Some("Bearer lf.nobody-has-this-one")).await;
             assert_auth_error(&answer, &json!({".tag": "invalid_access_token"}), route.tail);
         }
@@ -217,15 +222,15 @@ on_each_store! {
         server.clock().advance_seconds(59);
         calls.rpc("check/user", "{}").await.ok();
         server.clock().advance_seconds(1);
-        for route in ROUTES {
+        for route in with_a_caller() {
             let answer = knock(&calls, route, Some(&format!("Bearer {token}"))).await;
             assert_auth_error(&answer, &json!({".tag": "expired_access_token"}), route.tail);
         }
     }
 
     async fn a_token_needs_the_scope_of_the_route(server: TestServer) {
-        for route in ROUTES {
-            let scope = route.scope.expect("every route needs a scope so far");
+        for route in with_a_caller() {
+            let scope = route.scope.expect("whoever is asked for a token needs a scope");
             let scopes: Vec<Scope> = Scope::ALL.into_iter().filter(|one| *one != scope).collect();
             let lacking = TokenGrant { scopes, ..TokenGrant::default() };
             let lacking = server.admin().create_token("panda", lacking).await.expect("a token");
@@ -238,6 +243,14 @@ on_each_store! {
             let answer = knock(&server.calls(), route, Some(&format!("Bearer {only}"))).await;
             assert!(matches!(answer.status, 200 | 400), "{}: {}", route.tail, answer.text());
             assert!(!answer.text().contains("token"), "{}: {}", route.tail, answer.text());
+        }
+    }
+
+    async fn a_route_that_asks_for_no_caller_takes_no_token(server: TestServer) {
+        for route in ROUTES.iter().filter(|route| route.auth == Auth::None) {
+            let answer = knock(&server.calls(), route, Some("Bearer lf.nobody-has-this-one")).await;
+            let text = "Your request includes an Authorization header, but this function does not use it.";
+            assert_bad_request(&answer, route, text);
         }
     }
 
@@ -400,7 +413,8 @@ on_each_store! {
         let metrics = calls.send(calls.anonymous(Method::GET, "/metrics")).await;
         assert_eq!(metrics.status, 200);
         let text = metrics.text();
-        let lines: Vec<&str> = text.lines().filter(|line| !line.starts_with('#')).collect();
+        let requests = |line: &&str| line.starts_with("landfall_http_requests_total{");
+        let lines: Vec<&str> = text.lines().filter(requests).collect();
         assert_eq!(
             lines,
             [

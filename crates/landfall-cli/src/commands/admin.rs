@@ -168,7 +168,7 @@ async fn session(admin: &Admin, command: &AdminSessionCommand) -> Result<()> {
                     "{}\t{state}\tstarted {}\t{} bytes",
                     session.id,
                     session.created.timestamp(),
-                    session.length
+                    session.stored()
                 ))?;
             }
             Ok(())

@@ -94,6 +94,7 @@ pub(crate) async fn serve(accept: Accept, stop: impl Future<Output = ()>) {
         });
     }
     drop(listener);
+    state.stop();
     if tokio::time::timeout(LAST_ORDERS, graceful.shutdown())
         .await
         .is_err()

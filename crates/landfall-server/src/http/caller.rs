@@ -37,6 +37,19 @@ pub(super) async fn caller(
     headers: &HeaderMap,
     uri: &Uri,
 ) -> Result<Caller, Refused> {
+    let caller = authenticate(service, process, route.scope, headers, uri).await?;
+    check_path_root(&caller, headers)?;
+    Ok(caller)
+}
+
+/// The bearer of the request's token, if it allows what the scope names.
+pub(super) async fn authenticate(
+    service: &Service,
+    process: Option<&ProcessCaller>,
+    scope: Option<Scope>,
+    headers: &HeaderMap,
+    uri: &Uri,
+) -> Result<Caller, Refused> {
     let token = token(headers, uri)?;
     let caller = match process.filter(|process| process.hash == hash_of_token(&token)) {
         Some(process) => Caller {
@@ -45,17 +58,14 @@ pub(super) async fn caller(
         },
         None => known(service.caller(&token).await)?,
     };
-    match route.scope {
+    match scope {
         Some(scope) if !caller.scopes.contains(&scope) => {
             let required_scope = scope.name().to_owned();
             Err(Refused::auth(&AuthError::MissingScope(TokenScopeError {
                 required_scope,
             })))
         }
-        _ => {
-            check_path_root(&caller, headers)?;
-            Ok(caller)
-        }
+        _ => Ok(caller),
     }
 }
 

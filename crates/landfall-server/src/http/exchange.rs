@@ -4,17 +4,20 @@ use super::argument::{beside_the_body, check_content_type, in_the_body};
 use super::body::RequestBody;
 use super::caller::{ProcessCaller, caller};
 use super::metrics::Metrics;
+use super::notifications;
 use super::reply::{BadRequest, Refused, Reply, ReplyBody};
 use crate::api;
 use crate::ops::{BodyError, Caller, Failure, Service, Trouble};
 use crate::upkeep::Scrubbed;
 use data_encoding::HEXLOWER;
+use futures_util::future::BoxFuture;
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode, Version, header};
 use hyper::body::Incoming;
-use landfall_protocol::routes::{Call, Route, Style};
+use landfall_protocol::routes::{Auth, Call, Route, Style};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 
 /// How long a request may take in all. Uploads over thin lines are slow, not endless; this is
@@ -27,6 +30,7 @@ pub(crate) struct State {
     pub(crate) service: Service,
     pub(crate) process: Option<ProcessCaller>,
     pub(crate) metrics: Metrics,
+    stopping: watch::Sender<bool>,
 }
 
 impl State {
@@ -39,7 +43,22 @@ impl State {
             service,
             process,
             metrics: Metrics::new(scrubbed),
+            stopping: watch::Sender::new(false),
         }
+    }
+
+    /// From now on, who only waits for something is sent home.
+    pub(super) fn stop(&self) {
+        self.stopping.send_replace(true);
+    }
+
+    /// Ends when the server is told to stop.
+    pub(super) fn stopping(&self) -> BoxFuture<'static, ()> {
+        let mut stopping = self.stopping.subscribe();
+        Box::pin(async move {
+            // An error: the server is gone.
+            let _ = stopping.wait_for(|stopping| *stopping).await;
+        })
     }
 }
 
@@ -49,7 +68,7 @@ pub(crate) struct Exchange<'s> {
     pub(crate) service: &'s Service,
     pub(crate) route: &'static Route,
     pub(crate) parts: Parts,
-    process: Option<&'s ProcessCaller>,
+    state: &'s State,
     body: RequestBody,
 }
 
@@ -61,7 +80,10 @@ pub(super) async fn handle(state: Arc<State>, request: Request<Incoming>) -> Res
     let id = HEXLOWER.encode(&id);
 
     let path = request.uri().path().to_owned();
-    let tail = path.strip_prefix("/2/");
+    // One old client asks for changes under an address of its own.
+    let tail = path
+        .strip_prefix("/2/")
+        .or_else(|| path.strip_prefix("/2-beta-2/"));
     let route = tail.and_then(Route::by_tail);
     let reply = match route {
         Some(route) => match timeout(DEADLINE, run(&state, route, request)).await {
@@ -72,14 +94,19 @@ pub(super) async fn handle(state: Arc<State>, request: Request<Incoming>) -> Res
             ),
         },
         None => {
-            request_body(request).1.discard();
-            elsewhere(&state, &path, tail)
+            let (parts, body) = request_body(request);
+            body.discard();
+            match path.as_str() {
+                notifications::PATH => notifications::answer(&state, &parts).await,
+                _ => elsewhere(&state, &path, tail),
+            }
         }
     };
     let name = match (route, path.as_str()) {
         (Some(route), _) => route.tail,
         (None, "/healthz") => "healthz",
         (None, "/metrics") => "metrics",
+        (None, notifications::PATH) => "landfall/notifications",
         (None, _) => "unknown",
     };
     state.metrics.count(name, reply.status());
@@ -116,12 +143,13 @@ async fn run(state: &State, route: &'static Route, request: Request<Incoming>) -
         service: &state.service,
         route,
         parts,
-        process: state.process.as_ref(),
+        state,
         body,
     };
     let reply = match exchange.caller().await {
         // Boxed: the futures of the routes are large, and each is needed once.
-        Ok(caller) => Box::pin(api::answer(&mut exchange, &caller)).await,
+        Ok(Some(caller)) => Box::pin(api::answer(&mut exchange, &caller)).await,
+        Ok(None) => api::longpoll(&mut exchange).await,
         Err(refused) => Reply::refused(route.id, refused),
     };
     exchange.body.discard();
@@ -143,7 +171,8 @@ fn request_body(request: Request<Incoming>) -> (Parts, RequestBody) {
 
 impl Exchange<'_> {
     /// All that can be said before the argument is read: method, caller, type of the body.
-    async fn caller(&self) -> Result<Caller, Refused> {
+    /// `None`: the route is for anybody.
+    async fn caller(&self) -> Result<Option<Caller>, Refused> {
         let Parts {
             method,
             headers,
@@ -162,11 +191,26 @@ impl Exchange<'_> {
             ))
             .into());
         }
-        let caller = caller(self.service, self.process, self.route, headers, uri).await?;
+        if self.route.auth == Auth::None {
+            return match headers.contains_key(header::AUTHORIZATION) {
+                false => Ok(None),
+                true => Err(BadRequest::new(
+                    "Your request includes an Authorization header, but this function does not use it.",
+                )
+                .into()),
+            };
+        }
+        let process = self.state.process.as_ref();
+        let caller = caller(self.service, process, self.route, headers, uri).await?;
         if self.route.style == Style::Upload {
             check_content_type(Style::Upload, headers)?;
         }
-        Ok(caller)
+        Ok(Some(caller))
+    }
+
+    /// Ends when the server is told to stop.
+    pub(crate) fn stopping(&self) -> BoxFuture<'static, ()> {
+        self.state.stopping()
     }
 
     /// Answers an rpc route.

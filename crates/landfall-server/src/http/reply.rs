@@ -4,7 +4,7 @@ use crate::blobs::BlobError;
 use crate::meta::MetaError;
 use crate::ops::{BodyError, ContentReader, Failure, Trouble};
 use bytes::Bytes;
-use futures_util::stream;
+use futures_util::stream::{self, Stream, StreamExt};
 use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full, StreamBody};
@@ -109,6 +109,15 @@ impl Reply {
         }
     }
 
+    /// A request to what isn't a route that didn't get far.
+    pub(super) fn refused_elsewhere(refused: Refused) -> Self {
+        match refused {
+            Refused::BadRequest(BadRequest(text)) => Self::text(StatusCode::BAD_REQUEST, text),
+            // The route names where the trouble was, and that it may be a body's.
+            other => Self::refused(RouteId::ListFolder, other),
+        }
+    }
+
     /// Status 400 for a call to the function at this URL tail, known or not.
     pub(super) fn bad_request(tail: &str, BadRequest(text): &BadRequest) -> Self {
         let name = api_name(tail);
@@ -147,7 +156,7 @@ impl Reply {
                 let bad = BadRequest::new(format!("request body: {trouble}"));
                 Self::bad_request(route.route().tail, &bad)
             }
-            Trouble::Unsupported(what) => {
+            Trouble::BadArgument(what) => {
                 Self::bad_request(route.route().tail, &BadRequest::new(*what))
             }
             Trouble::Meta(MetaError::Busy) => Self::too_many_writes(),
@@ -224,6 +233,19 @@ impl Reply {
             HeaderValue::from_static("application/octet-stream"),
         );
         reply.set(header::CONTENT_LENGTH, HeaderValue::from(length));
+        reply
+    }
+
+    /// A stream that ends when it likes.
+    pub(super) fn stream(
+        kind: &'static str,
+        pieces: impl Stream<Item = Bytes> + Send + 'static,
+    ) -> Self {
+        let frames = pieces.map(|bytes| Ok(Frame::data(bytes)));
+        let mut reply = Self {
+            response: Response::new(StreamBody::new(frames).boxed_unsync()),
+        };
+        reply.set(header::CONTENT_TYPE, HeaderValue::from_static(kind));
         reply
     }
 

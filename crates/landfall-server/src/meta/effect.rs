@@ -1,11 +1,11 @@
 //! What an operation changes.
 
 use super::rows::{
-    Account, Blob, BlobId, ContentId, Extent, FileOffset, JournalId, Lease, Namespace, Node, Ns,
-    Replay, Revision, Session, Token, Writer,
+    Account, AsyncJob, Blob, BlobId, ContentId, Extent, FileOffset, JournalId, Lease, Namespace,
+    Node, Notification, Ns, Replay, Revision, Session, Token, Writer,
 };
 use crate::sys::Micros;
-use landfall_protocol::{Rev, SessionId};
+use landfall_protocol::{AsyncJobId, Rev, SessionId};
 
 /// One change. The effects of an operation take place together or not at all.
 #[derive(Clone, Debug, PartialEq)]
@@ -75,6 +75,19 @@ pub enum Effect {
     },
     /// The file of such a blob is gone.
     ForgetBlob(BlobId),
+    /// A job that is new, prolonged or done.
+    PutJob(AsyncJob),
+    /// A job is forgotten.
+    RemoveJob(AsyncJobId),
+    /// Something to tell a user's clients.
+    AddNotification(Notification),
+    /// A notification is forgotten.
+    RemoveNotification {
+        /// Of which tree.
+        ns: Ns,
+        /// About which change.
+        journal: JournalId,
+    },
     /// A new piece of a content.
     AddExtent(Extent),
     /// A new revision in a file's history.

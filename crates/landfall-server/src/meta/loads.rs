@@ -2,12 +2,13 @@
 
 use super::MetaError;
 use super::rows::{
-    Account, Blob, BlobId, ContentId, Extent, FileOffset, JournalId, Lease, Namespace, Node, Ns,
-    Replay, Revision, Session, Token, Writer,
+    Account, AsyncJob, Blob, BlobId, ContentId, Extent, FileOffset, JournalId, Lease, Namespace,
+    Node, Notification, Ns, Piece, Replay, Revision, Session, Token, Writer,
 };
 use crate::sys::Micros;
 use landfall_protocol::path::{cut_name, fold_name};
-use landfall_protocol::{AccountId, DisplayPath, FileId, PathKey, Rev, SessionId};
+use landfall_protocol::{AccountId, AsyncJobId, DisplayPath, FileId, PathKey, Rev, SessionId};
+use std::ops::Range;
 
 /// An engine's open transaction, or one consistent state of it.
 ///
@@ -93,6 +94,34 @@ pub trait Loads {
         from: FileOffset,
         most: usize,
     ) -> Result<Vec<(Extent, Blob)>, MetaError>;
+
+    /// The pieces of a content that came in any order and have a byte in the range, in order.
+    fn pieces(
+        &mut self,
+        content: &ContentId,
+        range: Range<FileOffset>,
+    ) -> Result<Vec<Piece>, MetaError>;
+
+    /// The account's job of this id; one of another account isn't there.
+    fn job(&mut self, account: &AccountId, id: &AsyncJobId) -> Result<Option<AsyncJob>, MetaError>;
+
+    /// Jobs that were begun before this.
+    fn aged_jobs(&mut self, begun: Micros, most: usize) -> Result<Vec<AsyncJobId>, MetaError>;
+
+    /// The notifications of a tree after a change, in order.
+    fn notifications(
+        &mut self,
+        ns: Ns,
+        after: JournalId,
+        most: usize,
+    ) -> Result<Vec<Notification>, MetaError>;
+
+    /// Notifications older than this, oldest first: of which tree, and about which change.
+    fn aged_notifications(
+        &mut self,
+        at: Micros,
+        most: usize,
+    ) -> Result<Vec<(Ns, JournalId)>, MetaError>;
 
     /// Sessions that were begun before `begun`, and if they were finished, before `finished`.
     fn aged_sessions(

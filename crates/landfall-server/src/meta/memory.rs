@@ -2,15 +2,16 @@
 
 use super::loads::{ContentUse, Credential, Listing, Loads, Taken};
 use super::rows::{
-    Account, Blob, BlobId, BlobPlace, ContentId, Entry, Extent, FileOffset, JournalId, Lease,
-    Namespace, Node, Ns, Replay, Revision, Session, SessionState, Token, Writer,
+    Account, AsyncJob, Blob, BlobId, BlobPlace, ContentId, Entry, Extent, FileOffset, JournalId,
+    Lease, Namespace, Node, Notification, Ns, Piece, Replay, Revision, Session, SessionState,
+    Token, Writer,
 };
 use super::{Effect, Engine, Job, MetaError, Question};
 use crate::sys::Micros;
-use futures_util::future::BoxFuture;
-use landfall_protocol::{AccountId, FileId, PathKey, Rev, SessionId};
+use futures_util::future::{BoxFuture, ready};
+use landfall_protocol::{AccountId, AsyncJobId, FileId, PathKey, Rev, SessionId};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::ops::Bound;
+use std::ops::{Bound, Range};
 use std::sync::{Mutex, PoisonError};
 
 /// Metadata in memory; gone with the process.
@@ -28,14 +29,15 @@ impl MemoryEngine {
 
 impl Engine for MemoryEngine {
     fn transact(&self, mut job: Box<dyn Job>) -> BoxFuture<'_, Result<(), MetaError>> {
-        Box::pin(async move {
+        let mut run = || {
             // Poisoned: a decision panicked before anything was applied, so the state is whole.
             let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
             let effects = job.run(&mut *state)?;
             state.check(&effects)?;
             state.apply(effects);
             Ok(())
-        })
+        };
+        Box::pin(ready(run()))
     }
 
     fn read(&self, question: Question) -> BoxFuture<'_, Result<(), MetaError>> {
@@ -67,6 +69,8 @@ struct State {
     orphans: BTreeSet<ContentId>,
     doomed: BTreeMap<BlobId, Micros>,
     leases: HashMap<String, Lease>,
+    jobs: HashMap<AsyncJobId, AsyncJob>,
+    notifications: BTreeMap<(Ns, JournalId), Notification>,
 }
 
 impl State {
@@ -170,6 +174,19 @@ impl State {
                     let key = (ns, rev);
                     self.revisions.remove(&key);
                     self.ended.remove(&key);
+                }
+                Effect::PutJob(job) => {
+                    self.jobs.insert(job.id.clone(), job);
+                }
+                Effect::RemoveJob(id) => {
+                    self.jobs.remove(&id);
+                }
+                Effect::AddNotification(notification) => {
+                    let key = (notification.ns, notification.journal);
+                    self.notifications.insert(key, notification);
+                }
+                Effect::RemoveNotification { ns, journal } => {
+                    self.notifications.remove(&(ns, journal));
                 }
                 Effect::AddExtent(extent) => {
                     self.extents
@@ -384,6 +401,60 @@ impl Loads for State {
                 None => Err(MetaError::Damaged(format!("no blob {:?}", extent.blob))),
             })
             .collect()
+    }
+
+    fn pieces(
+        &mut self,
+        content: &ContentId,
+        range: Range<FileOffset>,
+    ) -> Result<Vec<Piece>, MetaError> {
+        let first = (content.clone(), FileOffset(0));
+        let pieces = self
+            .extents
+            .range(first..(content.clone(), range.end))
+            .map(|(_, extent)| extent)
+            .filter(|extent| extent.offset.0 + extent.length > range.start.0)
+            .map(|extent| Piece {
+                offset: extent.offset,
+                length: extent.length,
+                digests: extent.digests.clone(),
+            });
+        Ok(pieces.collect())
+    }
+
+    fn job(&mut self, account: &AccountId, id: &AsyncJobId) -> Result<Option<AsyncJob>, MetaError> {
+        let found = self.jobs.get(id).filter(|job| job.account == *account);
+        Ok(found.cloned())
+    }
+
+    fn aged_jobs(&mut self, begun: Micros, most: usize) -> Result<Vec<AsyncJobId>, MetaError> {
+        let aged = self.jobs.values().filter(|job| job.created <= begun);
+        Ok(aged.take(most).map(|job| job.id.clone()).collect())
+    }
+
+    fn notifications(
+        &mut self,
+        ns: Ns,
+        after: JournalId,
+        most: usize,
+    ) -> Result<Vec<Notification>, MetaError> {
+        let found = self
+            .notifications
+            .range((
+                Bound::Excluded((ns, after)),
+                Bound::Included((ns, JournalId::LAST)),
+            ))
+            .map(|(_, notification)| notification.clone());
+        Ok(found.take(most).collect())
+    }
+
+    fn aged_notifications(
+        &mut self,
+        at: Micros,
+        most: usize,
+    ) -> Result<Vec<(Ns, JournalId)>, MetaError> {
+        let aged = self.notifications.values().filter(|one| one.at <= at);
+        Ok(aged.take(most).map(|one| (one.ns, one.journal)).collect())
     }
 
     fn aged_sessions(

@@ -3,8 +3,8 @@
 use crate::sys::Micros;
 use bytes::Bytes;
 use landfall_protocol::{
-    AccountId, ContentHash, DisplayPath, FileId, NamespaceId, PathKey, Rev, Scope, SessionId,
-    Timestamp,
+    AccountId, AsyncJobId, BlockDigests, ContentHash, DisplayPath, FileId, NamespaceId, PathKey,
+    Rev, Scope, SessionId, Timestamp,
 };
 use std::fmt;
 
@@ -136,10 +136,37 @@ pub struct Session {
     pub state: SessionState,
     /// Where its bytes are.
     pub content: ContentId,
-    /// How many it holds.
-    pub length: u64,
-    /// The content hasher after them, so that nothing is read back.
-    pub hasher: Vec<u8>,
+    /// Which bytes it holds.
+    pub bytes: SessionBytes,
+}
+
+/// Which bytes a session holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SessionBytes {
+    /// They come in order.
+    Sequential {
+        /// How many.
+        length: u64,
+        /// The content hasher after them, so that nothing is read back.
+        hasher: Vec<u8>,
+    },
+    /// They come in any order, in pieces of whole blocks; each piece keeps its blocks' digests.
+    Concurrent {
+        /// How many.
+        stored: u64,
+        /// Where the last piece ends; the size of the file, once the session is closed.
+        end: u64,
+    },
+}
+
+impl Session {
+    /// Bytes that it holds.
+    pub fn stored(&self) -> u64 {
+        match self.bytes {
+            SessionBytes::Sequential { length, .. } => length,
+            SessionBytes::Concurrent { stored, .. } => stored,
+        }
+    }
 }
 
 impl BlobId {
@@ -207,6 +234,19 @@ pub struct Extent {
     pub blob: BlobId,
     /// Where in that.
     pub blob_offset: BlobOffset,
+    /// The digests of its blocks, if the bytes came in any order.
+    pub digests: BlockDigests,
+}
+
+/// A piece of a content whose bytes came in any order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Piece {
+    /// Where in the content; a whole number of blocks.
+    pub offset: FileOffset,
+    /// Bytes.
+    pub length: u64,
+    /// The digests of its blocks.
+    pub digests: BlockDigests,
 }
 
 /// A file as of one revision.
@@ -304,6 +344,56 @@ impl fmt::Display for Ns {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.0)
     }
+}
+
+/// A batch that is worked off in the background.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AsyncJob {
+    /// Which.
+    pub id: AsyncJobId,
+    /// Whose.
+    pub account: AccountId,
+    /// Since when; it is known for 7 days.
+    pub created: Micros,
+    /// What is to be done: the argument, as JSON.
+    pub argument: String,
+    /// What came of it: the answer, as JSON; `None`: it goes on.
+    pub outcome: Option<String>,
+    /// Until when the process that works on it has said to do so. After that, another one may
+    /// begin again: each step can be repeated.
+    pub until: Micros,
+}
+
+/// Something that a user's clients are told of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notification {
+    /// In which tree.
+    pub ns: Ns,
+    /// The change that it is about.
+    pub journal: JournalId,
+    /// When it was.
+    pub at: Micros,
+    /// What kind of change.
+    pub event: NotificationEvent,
+    /// Where, as shown.
+    pub path: DisplayPath,
+    /// The rev that was written, for a file.
+    pub rev: Option<Rev>,
+}
+
+/// What kind of change a notification is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotificationEvent {
+    /// A file that wasn't there.
+    FileAdded,
+    /// A new revision of a file.
+    FileChanged,
+    /// A folder that wasn't there.
+    FolderAdded,
+    /// A file is gone.
+    FileDeleted,
+    /// A folder is gone, with all in it.
+    FolderDeleted,
 }
 
 #[cfg(test)]

@@ -3,13 +3,14 @@
 use super::rows::{
     Account, AccountState, Blob, BlobId, BlobOffset, BlobPlace, ContentId, Entry, Extent,
     FileEntry, FileOffset, JournalId, Lease, Namespace, Node, Ns, Replay, Revision, Session,
-    SessionState, Token, Writer, rev,
+    SessionBytes, SessionState, Token, Writer, rev,
 };
 use super::{Effect, Loads, MemoryEngine, Meta, MetaError, SqliteEngine, Target, Unconditional};
 use crate::sys::Micros;
 use bytes::Bytes;
 use landfall_protocol::{
-    AccountId, ContentHash, DisplayPath, FileId, PathKey, Rev, Scope, SessionId, Timestamp,
+    AccountId, BlockDigests, ContentHash, DisplayPath, FileId, PathKey, Rev, Scope, SessionId,
+    Timestamp,
 };
 use std::future::Future;
 
@@ -30,6 +31,7 @@ macro_rules! suite {
 }
 
 // What is shared stands here; operations and parts of trees have files of their own.
+mod batches;
 mod operations;
 mod trees;
 
@@ -135,8 +137,10 @@ fn session(id: &str, account: &Account) -> Session {
         created: Micros(5),
         state: SessionState::Open,
         content: ContentId(format!("content of {id}")),
-        length: 0,
-        hasher: vec![1, 2, 3],
+        bytes: SessionBytes::Sequential {
+            length: 0,
+            hasher: vec![1, 2, 3],
+        },
     }
 }
 
@@ -373,16 +377,23 @@ async fn the_counters_of_a_tree_are_set(meta: Meta) {
 async fn a_session_changes_its_state(meta: Meta) {
     let (one, _) = two_accounts(&meta).await;
     let open = session("s", &one);
-    for (state, length) in [
-        (SessionState::Open, 0),
-        (SessionState::Open, 1 << 40),
-        (SessionState::Closed, (1 << 40) + 1),
-        (SessionState::Committed, (1 << 40) + 1),
+    let sequential = |length: u64| SessionBytes::Sequential {
+        length,
+        hasher: length.to_string().into_bytes(),
+    };
+    let concurrent = |stored, end| SessionBytes::Concurrent { stored, end };
+    for (state, bytes) in [
+        (SessionState::Open, sequential(0)),
+        (SessionState::Open, sequential(1 << 40)),
+        (SessionState::Closed, sequential((1 << 40) + 1)),
+        (SessionState::Open, concurrent(0, 0)),
+        (SessionState::Open, concurrent(1, 1 << 40)),
+        (SessionState::Closed, concurrent(1 << 40, 1 << 40)),
+        (SessionState::Committed, concurrent(1 << 40, 1 << 40)),
     ] {
         let now = Session {
             state,
-            length,
-            hasher: format!("{state:?} {length}").into_bytes(),
+            bytes,
             ..open.clone()
         };
         apply(&meta, vec![Effect::PutSession(now.clone())]).await;
@@ -567,6 +578,7 @@ fn extent(content: &str, offset: u64, length: u64, blob: &str, blob_offset: u64)
         length,
         blob: BlobId(blob.into()),
         blob_offset: BlobOffset(blob_offset),
+        digests: BlockDigests::default(),
     }
 }
 

@@ -6,7 +6,7 @@ use crate::meta::rows::{Blob, BlobId, BlobPlace, Writer};
 use crate::meta::{Effect, MetaError, Operation, Unconditional};
 use bytes::{Bytes, BytesMut};
 use futures_util::future::BoxFuture;
-use landfall_protocol::{BodyHasher, ContentHash, ContentHasher, GivenHash};
+use landfall_protocol::{BodyHasher, ContentHash, GivenHash};
 
 /// Bytes up to which a body is stored in the metadata: below it, two syncs cost more than a
 /// larger row. The figure is SQLite's sweet spot.
@@ -35,17 +35,25 @@ pub trait IncomingBody: Send {
     fn next(&mut self) -> BoxFuture<'_, Result<Option<Bytes>, BodyError>>;
 }
 
+/// Looks at the bytes of a body while they come.
+pub(super) trait Look: Send {
+    /// The next bytes.
+    fn look(&mut self, bytes: &[u8]);
+}
+
+impl Look for BodyHasher {
+    fn look(&mut self, bytes: &[u8]) {
+        self.update(bytes);
+    }
+}
+
 /// A body that was taken in and is durable, but that nothing refers to yet.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Received {
     /// Its bytes; `None`: it is empty.
     pub(super) blob: Option<Blob>,
     /// How many.
     pub(super) length: u64,
-    /// The session's hasher after them.
-    pub(super) hasher: ContentHasher,
-    /// The hash of the body alone, if the request gave one.
-    body_hash: Option<ContentHash>,
 }
 
 impl Received {
@@ -54,30 +62,30 @@ impl Received {
         let blob = self.blob.as_ref()?;
         (blob.place == BlobPlace::Stored).then(|| blob.id.clone())
     }
+}
 
-    /// Whether the body is the one that the request says it is.
-    pub(super) fn matches(&self, given: Option<&GivenHash>) -> bool {
-        match (given, &self.body_hash) {
-            (Some(given), Some(hash)) => given.matches(hash),
-            _ => true,
-        }
+/// Whether a body with this hash is the one that the request says it is. Where the request says
+/// nothing, no hash is needed.
+pub(super) fn is_as_given(given: Option<&GivenHash>, hash: Option<ContentHash>) -> bool {
+    match (given, hash) {
+        (Some(given), Some(hash)) => given.matches(&hash),
+        _ => true,
     }
 }
 
 impl Service {
-    /// Takes in a body that continues what `session` has hashed.
+    /// Takes in a body, and shows its bytes to `look`.
     pub(super) async fn receive(
         &self,
         body: &mut dyn IncomingBody,
-        session: ContentHasher,
-        given: Option<&GivenHash>,
+        look: &mut dyn Look,
     ) -> Result<Received, Trouble> {
-        let before = session.length();
-        let mut hasher = BodyHasher::new(session, given.is_some());
+        let mut length = 0;
         let mut small = BytesMut::new();
         let mut large = None;
         while let Some(bytes) = body.next().await? {
-            hasher.update(&bytes);
+            look.look(&bytes);
+            length += bytes.len() as u64;
             match &mut large {
                 None if small.len() + bytes.len() <= INLINE => small.extend_from_slice(&bytes),
                 None => {
@@ -97,14 +105,7 @@ impl Service {
             None if small.is_empty() => None,
             None => Some(self.inline(small.freeze())),
         };
-        let body_hash = hasher.body_hash();
-        let hasher = hasher.into_session();
-        Ok(Received {
-            blob,
-            length: hasher.length() - before,
-            hasher,
-            body_hash,
-        })
+        Ok(Received { blob, length })
     }
 
     /// Makes this process known as a writer, before its first blob.

@@ -3,7 +3,7 @@
 use super::landing::{FreshIds, TreeChange};
 use super::target::NoPlace;
 use super::{Caller, Service};
-use crate::meta::rows::{ContentId, FileEntry, Namespace};
+use crate::meta::rows::{ContentId, FileEntry, Namespace, NotificationEvent};
 use crate::meta::{Effect, Place, Rename, Target};
 use crate::rules::commit::{Incoming, Names, Verdict, decide};
 use crate::rules::naming::Numbering;
@@ -105,6 +105,13 @@ impl Commit {
             client_modified: self.info.client_modified.unwrap_or(server_modified),
             server_modified,
         });
+        if !self.info.mute {
+            let event = match landing.replaces {
+                Some(_) => NotificationEvent::FileChanged,
+                None => NotificationEvent::FileAdded,
+            };
+            change.tell(event, landing.path.clone(), Some(file.rev.clone()));
+        }
         Ok(Saved {
             path: landing.path,
             file,

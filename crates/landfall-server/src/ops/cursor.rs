@@ -32,12 +32,12 @@ pub(super) enum Position {
 }
 
 /// The layout of a cursor. Cursors outlive a build; another layout needs another number.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 const MAC: usize = 16;
 
 impl Service {
     /// The cursor as the client sees it.
-    pub(super) fn seal(&self, caller: &Caller, cursor: &Cursor) -> ListFolderCursor {
+    pub(super) fn seal(&self, cursor: &Cursor) -> ListFolderCursor {
         let mut bytes = vec![VERSION];
         bytes.extend_from_slice(&cursor.listing.ns.0.to_le_bytes());
         bytes.push(
@@ -53,16 +53,22 @@ impl Service {
         if let Position::After(key) = &cursor.position {
             bytes.extend_from_slice(key.as_str().as_bytes());
         }
-        let mac = self.mac(caller, &bytes);
+        let mac = self.mac(&bytes);
         bytes.extend_from_slice(&mac.finalize().into_bytes()[..MAC]);
         ListFolderCursor::from_stored(BASE64URL_NOPAD.encode(&bytes))
     }
 
-    /// The cursor back; `None` if it was not made by this service for this account.
-    pub(super) fn unseal(&self, caller: &Caller, cursor: &ListFolderCursor) -> Option<Cursor> {
+    /// The cursor back; `None` if it was not made by this service for this caller.
+    pub(super) fn unseal_for(&self, caller: &Caller, cursor: &ListFolderCursor) -> Option<Cursor> {
+        self.unseal(cursor)
+            .filter(|cursor| cursor.listing.ns == caller.tree())
+    }
+
+    /// The cursor back; `None` if it was not made by this service.
+    pub(super) fn unseal(&self, cursor: &ListFolderCursor) -> Option<Cursor> {
         let bytes = BASE64URL_NOPAD.decode(cursor.as_str().as_bytes()).ok()?;
         let (bytes, mac) = bytes.split_at_checked(bytes.len().checked_sub(MAC)?)?;
-        self.mac(caller, bytes).verify_truncated_left(mac).ok()?;
+        self.mac(bytes).verify_truncated_left(mac).ok()?;
 
         let bytes = bytes.strip_prefix(&[VERSION])?;
         let (ns, bytes) = bytes.split_first_chunk()?;
@@ -92,11 +98,9 @@ impl Service {
         })
     }
 
-    fn mac(&self, caller: &Caller, bytes: &[u8]) -> Hmac<Sha256> {
+    fn mac(&self, bytes: &[u8]) -> Hmac<Sha256> {
         let mut mac =
             Hmac::<Sha256>::new_from_slice(&self.cursor_key).expect("a key may have any length");
-        mac.update(caller.account.id.as_str().as_bytes());
-        mac.update(&[0]);
         mac.update(bytes);
         mac
     }

@@ -3,7 +3,7 @@
 use super::landing::{FreshIds, TreeChange};
 use super::target::{NoPlace, Place};
 use super::{Caller, ContentReader, Failure, Service, metadata};
-use crate::meta::rows::{Entry, FileEntry, Node, Ns};
+use crate::meta::rows::{Entry, FileEntry, Node, NotificationEvent, Ns};
 use crate::meta::{Decision, Loads, MetaError, Operation, PlaceView, Rename, Subtree, Target};
 use crate::rules::naming::Numbering;
 use crate::rules::{folder, remove};
@@ -182,6 +182,11 @@ impl Operation for Delete {
         };
         let mut change = TreeChange::new(subtree.namespace, self.now);
         change.remove(top);
+        let event = match top.entry {
+            Entry::Folder(_) => NotificationEvent::FolderDeleted,
+            _ => NotificationEvent::FileDeleted,
+        };
+        change.tell(event, top.path.clone(), None);
         for node in &subtree.below {
             change.remove(node);
         }
@@ -226,6 +231,7 @@ impl Operation for CreateFolder {
             Ok(landing) => {
                 let mut change = TreeChange::new(view.namespace, self.now);
                 let (node, id) = change.land_folder(&landing, &self.ids);
+                change.tell(NotificationEvent::FolderAdded, node.path.clone(), None);
                 Decision {
                     effects: change.into_effects(),
                     answer: Ok(CreateFolderResult {

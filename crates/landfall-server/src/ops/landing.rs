@@ -1,11 +1,13 @@
 //! The effects of writing at a place: parents, the node, the tree's counters.
 
 use crate::meta::Effect;
-use crate::meta::rows::{Entry, FileEntry, JournalId, Namespace, Node, Revision, rev};
+use crate::meta::rows::{
+    Entry, FileEntry, JournalId, Namespace, Node, Notification, NotificationEvent, Revision, rev,
+};
 use crate::rules::commit::Landing;
 use crate::sys::{Micros, Random};
 use data_encoding::BASE64URL_NOPAD;
-use landfall_protocol::{DisplayPath, FileId};
+use landfall_protocol::{DisplayPath, FileId, Rev};
 use sha2::{Digest, Sha256};
 
 /// Ids for what an operation makes. An operation may run twice and doesn't know beforehand how
@@ -95,7 +97,7 @@ impl TreeChange {
         &mut self,
         landing: &Landing,
         ids: &FreshIds,
-        file: impl FnOnce(FileId, landfall_protocol::Rev) -> FileEntry,
+        file: impl FnOnce(FileId, Rev) -> FileEntry,
     ) -> FileEntry {
         let fresh = self.make_parents(landing, ids);
         let id = match &landing.replaces {
@@ -142,6 +144,18 @@ impl TreeChange {
             Entry::DeletedFile => Entry::DeletedFile,
         };
         self.put(node.path.clone(), Some(node.journal), entry);
+    }
+
+    /// Has the user's clients told of the last change.
+    pub(super) fn tell(&mut self, event: NotificationEvent, path: DisplayPath, rev: Option<Rev>) {
+        self.effects.push(Effect::AddNotification(Notification {
+            ns: self.namespace.ns,
+            journal: self.namespace.journal,
+            at: self.now,
+            event,
+            path,
+            rev,
+        }));
     }
 
     /// All effects, with the tree's counters.

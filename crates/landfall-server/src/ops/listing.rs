@@ -12,7 +12,7 @@ use crate::meta::{Listing, Loads, MetaError, Target};
 use landfall_protocol::types::files::LookupError;
 use landfall_protocol::types::folders::{
     ListFolderArg, ListFolderContinueArg, ListFolderContinueError, ListFolderError,
-    ListFolderResult, PageLimit,
+    ListFolderGetLatestCursorResult, ListFolderResult, PageLimit,
 };
 use landfall_protocol::{PathKey, limits};
 
@@ -27,15 +27,7 @@ impl Service {
         arg: &ListFolderArg,
     ) -> Result<ListFolderResult, Failure<ListFolderError>> {
         let route = |error| Failure::Route(ListFolderError::Path(error));
-        // There are no shared links here, so none leads anywhere.
-        if arg.shared_link.is_some() {
-            return Err(route(LookupError::NotFound));
-        }
-        let target = match caller.place(arg.path.form()) {
-            Ok(Place::Target(target)) => target,
-            Ok(Place::Revision(_)) => return Err(route(LookupError::NotFolder)),
-            Err(problem) => return Err(route(problem.into())),
-        };
+        let target = listed(caller, arg).map_err(route)?;
         let ns = caller.tree();
         let limit = arg.limit.map_or(limits::LIST_PAGE_DEFAULT, PageLimit::get);
         let (recursive, deleted) = (arg.recursive, arg.include_deleted);
@@ -57,7 +49,47 @@ impl Service {
             })
             .await?
             .map_err(route)?;
-        Ok(self.answer(caller, page))
+        Ok(self.answer(page))
+    }
+
+    /// A cursor for what changes from now on, without what is there.
+    ///
+    /// # Errors
+    /// The route's.
+    pub async fn get_latest_cursor(
+        &self,
+        caller: &Caller,
+        arg: &ListFolderArg,
+    ) -> Result<ListFolderGetLatestCursorResult, Failure<ListFolderError>> {
+        let route = |error| Failure::Route(ListFolderError::Path(error));
+        let target = listed(caller, arg).map_err(route)?;
+        let ns = caller.tree();
+        let limit = arg.limit.map_or(limits::LIST_PAGE_DEFAULT, PageLimit::get);
+        let (recursive, deleted) = (arg.recursive, arg.include_deleted);
+        let cursor = self
+            .meta
+            .read(move |loads| {
+                let folder = match folder(loads, ns, &target)? {
+                    Ok(folder) => folder,
+                    Err(error) => return Ok(Err(error)),
+                };
+                Ok(Ok(Cursor {
+                    listing: Listing {
+                        ns,
+                        folder,
+                        recursive,
+                        deleted,
+                    },
+                    limit,
+                    position: Position::Changes,
+                    journal: loads.namespace(ns)?.journal,
+                }))
+            })
+            .await?
+            .map_err(route)?;
+        Ok(ListFolderGetLatestCursorResult {
+            cursor: self.seal(&cursor),
+        })
     }
 
     /// Goes on listing, or says what changed since.
@@ -70,7 +102,7 @@ impl Service {
         arg: &ListFolderContinueArg,
     ) -> Result<ListFolderResult, Failure<ListFolderContinueError>> {
         let reset = || Failure::Route(ListFolderContinueError::Reset);
-        let cursor = self.unseal(caller, &arg.cursor).ok_or_else(reset)?;
+        let cursor = self.unseal_for(caller, &arg.cursor).ok_or_else(reset)?;
         let page = self
             .meta
             .read(move |loads| match cursor.position {
@@ -84,15 +116,28 @@ impl Service {
                 Position::Changes => changes(loads, cursor.listing, cursor.limit, cursor.journal),
             })
             .await?;
-        Ok(self.answer(caller, page))
+        Ok(self.answer(page))
     }
 
-    fn answer(&self, caller: &Caller, page: Page) -> ListFolderResult {
+    fn answer(&self, page: Page) -> ListFolderResult {
         ListFolderResult {
             entries: page.nodes.iter().map(metadata::node).collect(),
-            cursor: self.seal(caller, &page.cursor),
+            cursor: self.seal(&page.cursor),
             has_more: page.more,
         }
+    }
+}
+
+/// What is to be listed.
+fn listed(caller: &Caller, arg: &ListFolderArg) -> Result<Target, LookupError> {
+    // There are no shared links here, so none leads anywhere.
+    if arg.shared_link.is_some() {
+        return Err(LookupError::NotFound);
+    }
+    match caller.place(arg.path.form()) {
+        Ok(Place::Target(target)) => Ok(target),
+        Ok(Place::Revision(_)) => Err(LookupError::NotFolder),
+        Err(problem) => Err(problem.into()),
     }
 }
 

@@ -1,8 +1,13 @@
 //! Effects as SQL.
 
-use super::values::{checksum_bytes, failure, scopes_text, signed};
-use crate::meta::rows::{AccountState, BlobPlace, Entry, JournalId, Node, SessionState};
+use super::values::{
+    checksum_bytes, digest_bytes, failure, notification_number, scopes_text, signed,
+};
+use crate::meta::rows::{
+    AccountState, BlobPlace, Entry, JournalId, Node, SessionBytes, SessionState,
+};
 use crate::meta::{Effect, MetaError};
+use landfall_protocol::Rev;
 use rusqlite::{Connection, ErrorCode, Params};
 
 /// Applies one effect in the open transaction.
@@ -86,10 +91,11 @@ pub(super) fn apply(connection: &Connection, effect: &Effect) -> Result<(), Meta
         }
         Effect::PutSession(session) => execute(
             connection,
-            "INSERT INTO session (id, account, created, state, content, length, hasher)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+            "INSERT INTO session (id, account, created, state, content, length, hasher, reach)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
              ON CONFLICT (id) DO UPDATE SET
-                 state = excluded.state, length = excluded.length, hasher = excluded.hasher",
+                 state = excluded.state, length = excluded.length, hasher = excluded.hasher,
+                 reach = excluded.reach",
             (
                 session.id.as_str(),
                 session.account.as_str(),
@@ -100,8 +106,15 @@ pub(super) fn apply(connection: &Connection, effect: &Effect) -> Result<(), Meta
                     SessionState::Committed => 2,
                 },
                 &session.content.0,
-                signed(session.length),
-                &session.hasher,
+                signed(session.stored()),
+                match &session.bytes {
+                    SessionBytes::Sequential { hasher, .. } => &hasher[..],
+                    SessionBytes::Concurrent { .. } => &[],
+                },
+                match session.bytes {
+                    SessionBytes::Sequential { .. } => None,
+                    SessionBytes::Concurrent { end, .. } => Some(signed(end)),
+                },
             ),
         ),
         Effect::AddBlob(blob) => {
@@ -187,15 +200,54 @@ pub(super) fn apply(connection: &Connection, effect: &Effect) -> Result<(), Meta
             "DELETE FROM revision WHERE ns = ?1 AND rev = ?2",
             (ns.0, rev.as_str()),
         ),
+        Effect::PutJob(job) => execute(
+            connection,
+            "INSERT INTO job (id, account, created, argument, outcome, until)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+             ON CONFLICT (id) DO UPDATE SET outcome = excluded.outcome, until = excluded.until",
+            (
+                job.id.as_str(),
+                job.account.as_str(),
+                job.created.0,
+                &job.argument,
+                &job.outcome,
+                job.until.0,
+            ),
+        ),
+        // Here and below: another process may have been there first, which is as well.
+        Effect::RemoveJob(id) => {
+            run(connection, "DELETE FROM job WHERE id = ?1", [id.as_str()]).map(|_| ())
+        }
+        Effect::AddNotification(one) => execute(
+            connection,
+            "INSERT INTO notification (ns, journal, at, event, path, rev)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            (
+                one.ns.0,
+                signed(one.journal.0),
+                one.at.0,
+                notification_number(one.event),
+                one.path.as_str(),
+                one.rev.as_ref().map(Rev::as_str),
+            ),
+        ),
+        Effect::RemoveNotification { ns, journal } => run(
+            connection,
+            "DELETE FROM notification WHERE ns = ?1 AND journal = ?2",
+            (ns.0, signed(journal.0)),
+        )
+        .map(|_| ()),
         Effect::AddExtent(extent) => execute(
             connection,
-            "INSERT INTO extent (content, start, length, blob, blob_start) VALUES (?1, ?2, ?3, ?4, ?5)",
+            "INSERT INTO extent (content, start, length, blob, blob_start, digests)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
             (
                 &extent.content.0,
                 signed(extent.offset.0),
                 signed(extent.length),
                 &extent.blob.0,
                 signed(extent.blob_offset.0),
+                digest_bytes(&extent.digests),
             ),
         ),
         Effect::AddRevision(revision) => execute(

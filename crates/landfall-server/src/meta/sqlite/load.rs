@@ -1,19 +1,22 @@
 //! Loads as SQL.
 
-use super::values::{checksums, failure, scopes, signed, unsigned};
+use super::values::{
+    block_digests, checksums, failure, notification_event, scopes, signed, unsigned,
+};
 use crate::meta::MetaError;
 use crate::meta::loads::{ContentUse, Credential, Listing, Loads, Taken};
 use crate::meta::rows::{
-    Account, AccountState, Blob, BlobId, BlobOffset, BlobPlace, ContentId, Entry, Extent,
-    FileEntry, FileOffset, JournalId, Lease, Namespace, Node, Ns, Replay, Revision, Session,
-    SessionState, Token, Writer,
+    Account, AccountState, AsyncJob, Blob, BlobId, BlobOffset, BlobPlace, ContentId, Entry, Extent,
+    FileEntry, FileOffset, JournalId, Lease, Namespace, Node, Notification, Ns, Piece, Replay,
+    Revision, Session, SessionBytes, SessionState, Token, Writer,
 };
 use crate::sys::Micros;
 use bytes::Bytes;
 use landfall_protocol::{
-    AccountId, ContentHash, DisplayPath, FileId, PathKey, Rev, SessionId, Timestamp,
+    AccountId, AsyncJobId, ContentHash, DisplayPath, FileId, PathKey, Rev, SessionId, Timestamp,
 };
 use rusqlite::{Connection, OptionalExtension, Params, Row};
+use std::ops::Range;
 
 /// The rows as an open transaction sees them.
 pub(super) struct Rows<'c> {
@@ -118,7 +121,7 @@ impl Loads for Rows<'_> {
 
     fn sessions(&mut self, account: &AccountId) -> Result<Vec<Session>, MetaError> {
         self.all(
-            "SELECT id, account, created, state, content, length, hasher FROM session
+            "SELECT id, account, created, state, content, length, hasher, reach FROM session
              WHERE account = ?1 AND state <> 2 ORDER BY created, id",
             [account.as_str()],
             session,
@@ -152,7 +155,7 @@ impl Loads for Rows<'_> {
         id: &SessionId,
     ) -> Result<Option<Session>, MetaError> {
         self.one(
-            "SELECT id, account, created, state, content, length, hasher
+            "SELECT id, account, created, state, content, length, hasher, reach
              FROM session WHERE id = ?1 AND account = ?2",
             [id.as_str(), account.as_str()],
             session,
@@ -331,7 +334,7 @@ impl Loads for Rows<'_> {
         // Pieces don't overlap, so the last that begins at or before `from` is the first that
         // can end after it; the index leads straight there.
         self.all(
-            "SELECT extent.content, extent.start, extent.length, extent.blob_start,
+            "SELECT extent.content, extent.start, extent.length, extent.blob_start, extent.digests,
                  blob.id, blob.length, blob.checksums, blob_bytes.bytes
              FROM extent JOIN blob ON blob.id = extent.blob
                  LEFT JOIN blob_bytes ON blob_bytes.id = extent.blob
@@ -343,7 +346,8 @@ impl Loads for Rows<'_> {
             |row| {
                 let content = ContentId(row.get(0)?);
                 let (start, length, blob_start) = (row.get(1)?, row.get(2)?, row.get(3)?);
-                let blob = blob(row, 4)?;
+                let digests = row.get(4)?;
+                let blob = blob(row, 5)?;
                 Ok((|| {
                     let blob = blob?;
                     let extent = Extent {
@@ -352,9 +356,108 @@ impl Loads for Rows<'_> {
                         length: unsigned(length)?,
                         blob: blob.id.clone(),
                         blob_offset: BlobOffset(unsigned(blob_start)?),
+                        digests: block_digests(digests)?,
                     };
                     Ok((extent, blob))
                 })())
+            },
+        )
+    }
+
+    fn pieces(
+        &mut self,
+        content: &ContentId,
+        range: Range<FileOffset>,
+    ) -> Result<Vec<Piece>, MetaError> {
+        self.all(
+            "SELECT start, length, digests FROM extent
+             WHERE content = ?1 AND start < ?3 AND start + length > ?2
+                 AND start >= ifnull(
+                     (SELECT max(start) FROM extent WHERE content = ?1 AND start <= ?2), 0)
+             ORDER BY start",
+            (&content.0, signed(range.start.0), signed(range.end.0)),
+            |row| {
+                let (start, length, digests) = (row.get(0)?, row.get(1)?, row.get(2)?);
+                Ok((|| {
+                    Ok(Piece {
+                        offset: FileOffset(unsigned(start)?),
+                        length: unsigned(length)?,
+                        digests: block_digests(digests)?,
+                    })
+                })())
+            },
+        )
+    }
+
+    fn job(&mut self, account: &AccountId, id: &AsyncJobId) -> Result<Option<AsyncJob>, MetaError> {
+        self.one(
+            "SELECT id, account, created, argument, outcome, until FROM job
+             WHERE id = ?1 AND account = ?2",
+            (id.as_str(), account.as_str()),
+            |row| {
+                Ok(Ok(AsyncJob {
+                    id: AsyncJobId::from_stored(row.get::<_, String>(0)?),
+                    account: AccountId::from_stored(row.get::<_, String>(1)?),
+                    created: Micros(row.get(2)?),
+                    argument: row.get(3)?,
+                    outcome: row.get(4)?,
+                    until: Micros(row.get(5)?),
+                }))
+            },
+        )
+    }
+
+    fn aged_jobs(&mut self, begun: Micros, most: usize) -> Result<Vec<AsyncJobId>, MetaError> {
+        self.all(
+            "SELECT id FROM job WHERE created <= ?1 ORDER BY created LIMIT ?2",
+            (begun.0, most as i64),
+            |row| Ok(Ok(AsyncJobId::from_stored(row.get::<_, String>(0)?))),
+        )
+    }
+
+    fn notifications(
+        &mut self,
+        ns: Ns,
+        after: JournalId,
+        most: usize,
+    ) -> Result<Vec<Notification>, MetaError> {
+        self.all(
+            "SELECT ns, journal, at, event, path, rev FROM notification
+             WHERE ns = ?1 AND journal > ?2 ORDER BY journal LIMIT ?3",
+            (ns.0, signed(after.0), most as i64),
+            |row| {
+                let (journal, event) = (row.get(1)?, row.get(3)?);
+                let (at, path, rev) = (
+                    row.get(2)?,
+                    row.get::<_, String>(4)?,
+                    row.get::<_, Option<String>>(5)?,
+                );
+                let ns = Ns(row.get(0)?);
+                Ok((|| {
+                    Ok(Notification {
+                        ns,
+                        journal: JournalId(unsigned(journal)?),
+                        at: Micros(at),
+                        event: notification_event(event)?,
+                        path: stored_path(&path)?,
+                        rev: rev.map(Rev::from_stored),
+                    })
+                })())
+            },
+        )
+    }
+
+    fn aged_notifications(
+        &mut self,
+        at: Micros,
+        most: usize,
+    ) -> Result<Vec<(Ns, JournalId)>, MetaError> {
+        self.all(
+            "SELECT ns, journal FROM notification WHERE at <= ?1 ORDER BY at LIMIT ?2",
+            (at.0, most as i64),
+            |row| {
+                let (ns, journal) = (Ns(row.get(0)?), row.get(1)?);
+                Ok(unsigned(journal).map(|journal| (ns, JournalId(journal))))
             },
         )
     }
@@ -367,7 +470,7 @@ impl Loads for Rows<'_> {
     ) -> Result<Vec<Session>, MetaError> {
         self.all(
             "SELECT session.id, session.account, session.created, session.state, session.content,
-                 session.length, session.hasher
+                 session.length, session.hasher, session.reach
              FROM session LEFT JOIN replay ON replay.session = session.id
              WHERE session.created <= ?1 AND (replay.session IS NULL OR replay.committed <= ?2)
              ORDER BY session.created LIMIT ?3",
@@ -516,11 +619,19 @@ fn session(row: &Row<'_>) -> rusqlite::Result<Result<Session, MetaError>> {
             other => return Ok(damaged("session state", other)),
         },
         content: ContentId(row.get(4)?),
-        length: 0,
-        hasher: row.get(6)?,
+        bytes: match (unsigned(row.get(5)?), row.get(7)?) {
+            (Err(error), _) => return Ok(Err(error)),
+            (Ok(length), None) => SessionBytes::Sequential {
+                length,
+                hasher: row.get(6)?,
+            },
+            (Ok(stored), Some(end)) => match unsigned(end) {
+                Ok(end) => SessionBytes::Concurrent { stored, end },
+                Err(error) => return Ok(Err(error)),
+            },
+        },
     };
-    let length = row.get(5)?;
-    Ok(unsigned(length).map(|length| Session { length, ..session }))
+    Ok(Ok(session))
 }
 
 /// A token from the columns hash, id, account, scopes, expires, created.

@@ -231,7 +231,7 @@ mod tests {
     use super::{OpenError, for_writing};
     use rusqlite::Connection;
 
-    /// Everything that a file's schema consists of; white space doesn't count.
+    /// Everything that a file's schema consists of; comments and white space don't count.
     fn schema(connection: &Connection) -> Vec<String> {
         let mut statement = connection
             .prepare("SELECT type, name, coalesce(sql, '') FROM sqlite_schema ORDER BY name")
@@ -239,8 +239,9 @@ mod tests {
         let rows = statement.query_map([], |row| {
             let (kind, name, sql): (String, String, String) =
                 (row.get(0)?, row.get(1)?, row.get(2)?);
-            let sql: Vec<&str> = sql.split_whitespace().collect();
-            Ok(format!("{kind} {name}: {}", sql.join(" ")))
+            let lines = sql.lines().filter_map(|line| line.split("--").next());
+            let words: Vec<&str> = lines.flat_map(str::split_whitespace).collect();
+            Ok(format!("{kind} {name}: {}", words.concat()))
         });
         rows.unwrap().map(Result::unwrap).collect()
     }

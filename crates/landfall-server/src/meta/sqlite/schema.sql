@@ -38,8 +38,12 @@ CREATE TABLE session (
     created INTEGER NOT NULL,
     state INTEGER NOT NULL,
     content TEXT NOT NULL,
+    -- Bytes that it holds.
     length INTEGER NOT NULL,
-    hasher BLOB NOT NULL
+    -- The content hasher after them; empty if they come in any order.
+    hasher BLOB NOT NULL,
+    -- NULL: the bytes come in order. Otherwise where the last piece ends.
+    reach INTEGER
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX session_by_age ON session (created);
@@ -84,6 +88,32 @@ CREATE TABLE lease (
     until INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
+-- A batch that is worked off in the background. Argument and outcome are the API's JSON.
+CREATE TABLE job (
+    id TEXT PRIMARY KEY,
+    account TEXT NOT NULL REFERENCES account,
+    created INTEGER NOT NULL,
+    argument TEXT NOT NULL,
+    outcome TEXT,
+    until INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX job_by_age ON job (created);
+
+-- What a user's clients are told of: changes that were not muted. event: 0 file added,
+-- 1 file changed, 2 folder added, 3 file deleted, 4 folder deleted.
+CREATE TABLE notification (
+    ns INTEGER NOT NULL REFERENCES namespace,
+    journal INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    event INTEGER NOT NULL,
+    path TEXT NOT NULL,
+    rev TEXT,
+    PRIMARY KEY (ns, journal)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX notification_by_age ON notification (at);
+
 -- Contents that nothing refers to any more; their extents go bit by bit.
 CREATE TABLE orphan (
     content TEXT PRIMARY KEY
@@ -101,6 +131,8 @@ CREATE TABLE extent (
     length INTEGER NOT NULL,
     blob TEXT NOT NULL REFERENCES blob,
     blob_start INTEGER NOT NULL,
+    -- The digests of its blocks, if the bytes came in any order.
+    digests BLOB,
     PRIMARY KEY (content, start)
 ) STRICT, WITHOUT ROWID;
 

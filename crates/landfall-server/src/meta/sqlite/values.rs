@@ -1,7 +1,8 @@
 //! Rust values as SQLite values and back.
 
 use crate::meta::MetaError;
-use landfall_protocol::Scope;
+use crate::meta::rows::NotificationEvent;
+use landfall_protocol::{BlockDigests, Scope};
 use rusqlite::ErrorCode;
 
 /// What an error of SQLite means for the operation. Nothing was changed.
@@ -49,4 +50,38 @@ pub(super) fn checksum_bytes(checksums: &[u32]) -> Vec<u8> {
 pub(super) fn checksums(bytes: &[u8]) -> Vec<u32> {
     let words = bytes.as_chunks::<4>().0;
     words.iter().map(|word| u32::from_le_bytes(*word)).collect()
+}
+
+/// The digests of blocks; bytes that came in order have none.
+pub(super) fn block_digests(bytes: Option<Vec<u8>>) -> Result<BlockDigests, MetaError> {
+    BlockDigests::from_bytes(bytes.unwrap_or_default())
+        .map_err(|error| MetaError::Damaged(error.to_string()))
+}
+
+/// The digests as bytes.
+pub(super) fn digest_bytes(digests: &BlockDigests) -> Option<&[u8]> {
+    Some(digests.as_bytes()).filter(|bytes| !bytes.is_empty())
+}
+
+/// A kind of notification by its number.
+pub(super) fn notification_event(number: i64) -> Result<NotificationEvent, MetaError> {
+    Ok(match number {
+        0 => NotificationEvent::FileAdded,
+        1 => NotificationEvent::FileChanged,
+        2 => NotificationEvent::FolderAdded,
+        3 => NotificationEvent::FileDeleted,
+        4 => NotificationEvent::FolderDeleted,
+        other => return Err(MetaError::Damaged(format!("notification event {other}"))),
+    })
+}
+
+/// The number back.
+pub(super) fn notification_number(event: NotificationEvent) -> i64 {
+    match event {
+        NotificationEvent::FileAdded => 0,
+        NotificationEvent::FileChanged => 1,
+        NotificationEvent::FolderAdded => 2,
+        NotificationEvent::FileDeleted => 3,
+        NotificationEvent::FolderDeleted => 4,
+    }
 }

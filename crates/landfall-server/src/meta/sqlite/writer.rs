@@ -56,20 +56,21 @@ impl Writer {
         Self { queue }
     }
 
-    /// Runs the operation.
-    pub(super) async fn run(&self, job: Box<dyn Job>) -> Outcome {
+    /// Queues the operation, at once, and waits for its outcome.
+    pub(super) fn run(&self, job: Box<dyn Job>) -> impl Future<Output = Outcome> + Send + use<> {
         let (done, outcome) = oneshot::channel();
-        self.queue
-            .try_send(Waiting { job, done })
-            .map_err(|error| match error {
+        let queued = self.queue.try_send(Waiting { job, done });
+        async move {
+            queued.map_err(|error| match error {
                 mpsc::TrySendError::Full(_) => MetaError::Busy,
                 mpsc::TrySendError::Disconnected(_) => {
                     MetaError::Failed("the writing thread has ended".into())
                 }
             })?;
-        outcome
-            .await
-            .map_err(|_| MetaError::Unknown("the writing thread has ended".into()))?
+            outcome
+                .await
+                .map_err(|_| MetaError::Unknown("the writing thread has ended".into()))?
+        }
     }
 }
 

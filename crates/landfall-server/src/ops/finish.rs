@@ -1,0 +1,460 @@
+//! Finishing sessions: one, with the last bytes perhaps, or many.
+
+use super::body::{IncomingBody, Received, is_as_given};
+use super::commit::{Commit, Saved, properties_error};
+use super::sessions::{hasher, keep, point};
+use super::{Caller, Failure, Service, metadata};
+use crate::meta::rows::{FileOffset, Ns, Replay, Session, SessionBytes, SessionState};
+use crate::meta::{CommitView, Decision, Effect, Loads, MetaError, Operation};
+use crate::rules::commit::Incoming;
+use crate::rules::session::{FinishRefusal, Finishing, Refusal, may_finish};
+use crate::sys::Micros;
+use crate::sys::weakened::{Safeguard, without};
+use bytes::Bytes;
+use futures_util::future::{BoxFuture, join_all, ready};
+use landfall_protocol::json::to_line;
+use landfall_protocol::types::batches::{
+    UploadSessionFinishBatchArg, UploadSessionFinishBatchResult,
+    UploadSessionFinishBatchResultEntry,
+};
+use landfall_protocol::types::files::{CommitInfo, FileMetadata};
+use landfall_protocol::types::sessions::{UploadSessionFinishArg, UploadSessionFinishError};
+use landfall_protocol::{
+    AccountId, BlockDigests, BodyHasher, ContentHash, ContentHasher, SessionId, Wire, limits,
+};
+
+/// Entries of a batch that are handed to the metadata at the same time: they share a sync, and
+/// leave room in its queue for others.
+const AT_ONCE: usize = 128;
+
+type Finished = Result<FileMetadata, UploadSessionFinishError>;
+
+/// What is known of a session that is to be finished.
+struct Found {
+    session: Option<Session>,
+    replay: Option<Replay>,
+    /// The hash of all its bytes, if it is concurrent and whole: that can't change any more.
+    whole: Option<ContentHash>,
+}
+
+impl Service {
+    /// Finishes a session and saves its bytes at a path; repeats the answer if it was finished
+    /// by the same call before.
+    ///
+    /// # Errors
+    /// The route's.
+    pub async fn finish(
+        &self,
+        caller: &Caller,
+        arg: UploadSessionFinishArg,
+        body: &mut dyn IncomingBody,
+    ) -> Result<FileMetadata, Failure<UploadSessionFinishError>> {
+        let ids = vec![arg.cursor.session_id.clone()];
+        let found = self.to_finish(caller, ids).await?.remove(0);
+        if let Some(replay) = &found.replay {
+            return self
+                .replay(found.session.as_ref(), replay, &arg, body)
+                .await;
+        }
+        let declared = body.declared().unwrap_or(0);
+        let begun = self.begin(&found, &arg, declared, Finishing::Alone)?;
+        let mut hashing = begun.map_err(Failure::Route)?;
+        let received = match &mut hashing {
+            Hashing::InOrder(hasher) => self.receive(body, &mut **hasher).await?,
+            Hashing::Whole(_) if body.next().await?.is_some() => {
+                return Err(Failure::Route(FinishRefusal::DataNotAllowed.into()));
+            }
+            Hashing::Whole(_) => Received::default(),
+        };
+        self.sys.failpoints.hit("finish.received").map_err(point)?;
+        let stored = received.stored();
+        let operation = self.operation(caller, arg, received, hashing, Finishing::Alone);
+        self.settle(stored, operation)
+            .await?
+            .map_err(Failure::Route)
+    }
+
+    /// Finishes many sessions, each with an outcome of its own, in the order of the entries.
+    ///
+    /// # Errors
+    /// The metadata's; then some may be finished, and the same call again tells which.
+    pub async fn finish_batch(
+        &self,
+        caller: &Caller,
+        arg: UploadSessionFinishBatchArg,
+    ) -> Result<UploadSessionFinishBatchResult, MetaError> {
+        let mut entries = Vec::with_capacity(arg.entries.len());
+        let mut left = arg.entries.into_entries().into_iter();
+        loop {
+            let some: Vec<_> = left.by_ref().take(AT_ONCE).collect();
+            if some.is_empty() {
+                return Ok(UploadSessionFinishBatchResult { entries });
+            }
+            for finished in self.finish_some(caller, some).await? {
+                entries.push(match finished {
+                    Ok(file) => UploadSessionFinishBatchResultEntry::Success(file),
+                    Err(error) => UploadSessionFinishBatchResultEntry::Failure(error),
+                });
+            }
+        }
+    }
+
+    async fn finish_some(
+        &self,
+        caller: &Caller,
+        args: Vec<UploadSessionFinishArg>,
+    ) -> Result<Vec<Finished>, MetaError> {
+        let ids = args.iter().map(|arg| arg.cursor.session_id.clone());
+        let found = self.to_finish(caller, ids.collect()).await?;
+        let now = self.sys.clock.now();
+        let mut outcomes: Vec<BoxFuture<'_, Result<Finished, MetaError>>> = Vec::new();
+        for (arg, found) in args.into_iter().zip(found) {
+            if let Some(replay) = &found.replay {
+                let repeated = Repeat {
+                    session: found.session.as_ref(),
+                    replay,
+                    same_bytes: true,
+                    end: arg.cursor.offset,
+                    body_hash: ContentHash::of(&[]),
+                };
+                outcomes.push(Box::pin(ready(Ok(repeated.answer(&arg, now)))));
+                continue;
+            }
+            let finishing = Finishing::InBatch;
+            outcomes.push(match self.begin(&found, &arg, 0, finishing)? {
+                Err(error) => Box::pin(ready(Ok(Err(error)))),
+                // Handed over in the order of the entries, and so decided in it.
+                Ok(hashing) => Box::pin(self.meta.transact(self.operation(
+                    caller,
+                    arg,
+                    Received::default(),
+                    hashing,
+                    finishing,
+                ))),
+            });
+        }
+        join_all(outcomes).await.into_iter().collect()
+    }
+
+    /// What is known of the sessions that are to be finished.
+    async fn to_finish(
+        &self,
+        caller: &Caller,
+        ids: Vec<SessionId>,
+    ) -> Result<Vec<Found>, MetaError> {
+        let account = caller.account.id.clone();
+        let question = move |loads: &mut dyn Loads| {
+            let found = |id: &SessionId| Found::load(loads, &account, id);
+            ids.iter().map(found).collect()
+        };
+        self.meta.read(question).await
+    }
+
+    /// All that can be said before the body comes, of which `declared` bytes are sure to; and
+    /// how the whole is hashed.
+    fn begin(
+        &self,
+        found: &Found,
+        arg: &UploadSessionFinishArg,
+        declared: u64,
+        finishing: Finishing,
+    ) -> Result<Result<Hashing, UploadSessionFinishError>, MetaError> {
+        let now = self.sys.clock.now();
+        let offset = arg.cursor.offset;
+        let session = match may_finish(found.session.as_ref(), now, offset, declared, finishing) {
+            Ok(session) => session,
+            Err(refusal) => return Ok(Err(refusal.into())),
+        };
+        Ok(Ok(match found.whole {
+            Some(hash) => Hashing::Whole(hash),
+            None => {
+                let given = arg.content_hash.is_some();
+                Hashing::InOrder(Box::new(BodyHasher::new(hasher(session)?, given)))
+            }
+        }))
+    }
+
+    fn operation(
+        &self,
+        caller: &Caller,
+        arg: UploadSessionFinishArg,
+        received: Received,
+        hashing: Hashing,
+        finishing: Finishing,
+    ) -> Finish {
+        let end = arg.cursor.offset + received.length;
+        let (body_hash, hash, bytes) = match hashing {
+            Hashing::Whole(hash) => (Some(ContentHash::of(&[])), hash, None),
+            Hashing::InOrder(hasher) => {
+                let body_hash = hasher.body_hash();
+                let hasher = (*hasher).into_session();
+                let bytes = SessionBytes::Sequential {
+                    length: end,
+                    hasher: hasher.state(),
+                };
+                (body_hash, hasher.finish(), Some(bytes))
+            }
+        };
+        Finish {
+            account: caller.account.id.clone(),
+            ns: caller.tree(),
+            damaged: !is_as_given(arg.content_hash.as_ref(), body_hash),
+            commit: self.commit(caller, arg.commit),
+            session: arg.cursor.session_id,
+            offset: arg.cursor.offset,
+            finishing,
+            received,
+            incoming: Incoming { size: end, hash },
+            bytes,
+        }
+    }
+
+    /// The answer of a finish that took place before: if this is the same one.
+    async fn replay(
+        &self,
+        session: Option<&Session>,
+        replay: &Replay,
+        arg: &UploadSessionFinishArg,
+        body: &mut dyn IncomingBody,
+    ) -> Result<FileMetadata, Failure<UploadSessionFinishError>> {
+        let mut stored = self.reader(&replay.file.content, arg.cursor.offset, replay.end);
+        let mut here = Bytes::new();
+        let now = self.sys.clock.now();
+        let mut same_bytes = replayable(session, replay, &arg.commit, now);
+        let mut end = arg.cursor.offset;
+        let mut hasher = ContentHasher::new();
+        while let Some(mut sent) = body.next().await? {
+            end = end.saturating_add(sent.len() as u64);
+            if arg.content_hash.is_some() {
+                hasher.update(&sent);
+            }
+            while same_bytes && !sent.is_empty() {
+                if here.is_empty() {
+                    here = match stored.next().await? {
+                        Some(bytes) => bytes,
+                        None => {
+                            same_bytes = false;
+                            break;
+                        }
+                    };
+                }
+                let length = here.len().min(sent.len());
+                same_bytes = here.split_to(length) == sent.split_to(length);
+            }
+        }
+        let repeat = Repeat {
+            session,
+            replay,
+            same_bytes,
+            end,
+            body_hash: hasher.finish(),
+        };
+        repeat.answer(arg, now).map_err(Failure::Route)
+    }
+}
+
+impl Found {
+    fn load(loads: &mut dyn Loads, account: &AccountId, id: &SessionId) -> Result<Self, MetaError> {
+        let session = loads.session(account, id)?;
+        let whole = match &session {
+            Some(Session {
+                state: SessionState::Closed,
+                content,
+                bytes: SessionBytes::Concurrent { stored, end },
+                ..
+            }) if stored == end => {
+                let mut digests = BlockDigests::default();
+                for piece in loads.pieces(content, FileOffset(0)..FileOffset(*end))? {
+                    digests.extend(&piece.digests);
+                }
+                Some(digests.content_hash())
+            }
+            _ => None,
+        };
+        Ok(Self {
+            session,
+            replay: loads.replay(account, id)?,
+            whole,
+        })
+    }
+}
+
+/// How the bytes of a finished session are hashed.
+enum Hashing {
+    /// Those of the body follow those that are there.
+    InOrder(Box<BodyHasher>),
+    /// All are there.
+    Whole(ContentHash),
+}
+
+/// A finish of a session that was finished before.
+struct Repeat<'r> {
+    session: Option<&'r Session>,
+    replay: &'r Replay,
+    /// Whether the body is what is stored there.
+    same_bytes: bool,
+    /// Offset and body together.
+    end: u64,
+    body_hash: ContentHash,
+}
+
+impl Repeat<'_> {
+    fn answer(&self, arg: &UploadSessionFinishArg, now: Micros) -> Finished {
+        if !is_as_given(arg.content_hash.as_ref(), Some(self.body_hash)) {
+            return Err(UploadSessionFinishError::ContentHashMismatch);
+        }
+        let same = self.same_bytes
+            && self.end == self.replay.end
+            && replayable(self.session, self.replay, &arg.commit, now);
+        match same {
+            true => repeated(self.replay, &arg.commit),
+            false => Err(FinishRefusal::from(Refusal::NotFound).into()),
+        }
+    }
+}
+
+/// Whether a kept answer may still be repeated for this commit.
+fn replayable(
+    session: Option<&Session>,
+    replay: &Replay,
+    commit: &CommitInfo,
+    now: Micros,
+) -> bool {
+    let by_session = session.map(|session| session.created.plus_seconds(limits::SESSION_LIFE));
+    let by_commit = replay.committed.plus_seconds(limits::REPLAY_LIFE);
+    let until = by_session.map_or(by_commit, |by_session| by_session.max(by_commit));
+    now < until && replay.commit == canonical(commit)
+}
+
+/// The answer of a finish that saved this file.
+fn finished(metadata: FileMetadata, commit: &CommitInfo) -> Finished {
+    match properties_error(commit) {
+        None => Ok(metadata),
+        Some(error) => Err(UploadSessionFinishError::PropertiesError(error)),
+    }
+}
+
+/// The answer of an earlier finish by the same commit.
+fn repeated(replay: &Replay, commit: &CommitInfo) -> Finished {
+    finished(metadata::file(&replay.path, &replay.file), commit)
+}
+
+/// A commit as text: equal for equal commits, however they were written.
+fn canonical(commit: &CommitInfo) -> String {
+    to_line(&commit.encode())
+}
+
+struct Finish {
+    account: AccountId,
+    ns: Ns,
+    session: SessionId,
+    offset: u64,
+    finishing: Finishing,
+    /// Whether the body is not the one that the request says it is.
+    damaged: bool,
+    commit: Commit,
+    received: Received,
+    /// All bytes of the session, with the body.
+    incoming: Incoming,
+    /// What the session holds after the body; `None`: no body can come.
+    bytes: Option<SessionBytes>,
+}
+
+impl Operation for Finish {
+    type View = CommitView;
+    type Answer = Finished;
+
+    fn load(&self, loads: &mut dyn Loads) -> Result<CommitView, MetaError> {
+        let session = Some((&self.account, &self.session));
+        loads.commit(session, self.ns, self.commit.target(), self.commit.rename())
+    }
+
+    fn decide(&self, view: CommitView) -> Decision<Finished> {
+        let Self {
+            commit, received, ..
+        } = self;
+        if self.damaged && view.replay.is_some() {
+            return Decision::unchanged(Err(UploadSessionFinishError::ContentHashMismatch));
+        }
+        if let Some(replay) = &view.replay {
+            // The same call got here first. Both continued the same bytes, so the whole hash
+            // tells whether both brought the same ones.
+            let same = replayable(view.session.as_ref(), replay, &commit.info, commit.now)
+                && replay.end == self.incoming.size
+                && replay.file.hash == self.incoming.hash;
+            return Decision::unchanged(if same {
+                repeated(replay, &commit.info)
+            } else {
+                Err(FinishRefusal::from(Refusal::NotFound).into())
+            });
+        }
+        let session = match may_finish(
+            view.session.as_ref(),
+            commit.now,
+            self.offset,
+            received.length,
+            self.finishing,
+        ) {
+            Ok(session) => session,
+            Err(refusal) => return Decision::unchanged(Err(refusal.into())),
+        };
+        if self.damaged {
+            return Decision::unchanged(Err(UploadSessionFinishError::ContentHashMismatch));
+        }
+        let saved = commit.save(
+            view.namespace,
+            view.place.as_ref(),
+            self.incoming,
+            &session.content,
+        );
+        let mut session = session.clone();
+        if let Some(bytes) = &self.bytes {
+            session.bytes = bytes.clone();
+        }
+        let Saved {
+            path,
+            file,
+            effects: landed,
+            written,
+        } = match saved {
+            Ok(saved) => saved,
+            // The body is part of the session now; the retry has an empty one.
+            Err(error) => {
+                let mut effects = keep(&session.content, self.offset, received);
+                if received.length > 0 {
+                    effects.push(Effect::PutSession(session));
+                }
+                return Decision {
+                    effects,
+                    answer: Err(UploadSessionFinishError::Path(error)),
+                };
+            }
+        };
+        // Bytes that were there already are not stored twice.
+        let mut effects = if written {
+            keep(&session.content, self.offset, received)
+        } else {
+            Vec::new()
+        };
+        effects.extend(landed);
+        session.state = SessionState::Committed;
+        effects.push(Effect::PutSession(session));
+        let answer = metadata::file(&path, &file);
+        if !without(Safeguard::Replay) {
+            effects.push(Effect::PutReplay(Replay {
+                session: self.session.clone(),
+                account: self.account.clone(),
+                end: self.incoming.size,
+                commit: canonical(&commit.info),
+                ns: self.ns,
+                path,
+                file,
+                committed: commit.now,
+            }));
+        }
+        Decision {
+            effects,
+            answer: finished(answer, &commit.info),
+        }
+    }
+}
