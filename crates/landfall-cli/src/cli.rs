@@ -78,6 +78,8 @@ pub(crate) enum Command {
     Rm(Rm),
     /// Make a folder, and those above it
     Mkdir(Mkdir),
+    /// Show what happens in the account of a Landfall server, until stopped
+    Watch(Watch),
     /// The raw commands of an upload session, each made once
     #[command(subcommand)]
     Session(Session),
@@ -113,6 +115,19 @@ pub(crate) struct Put {
     /// Raise no notification in the user's clients
     #[arg(long, env = "LANDFALL_MUTE", value_parser = FalseyValueParser::new())]
     pub(crate) mute: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  landfall --remote lab watch
+  landfall --remote lab watch --after 4711      go on after the event with this number
+
+Each line is a number, what happened and where. Muted changes are not shown.")]
+pub(crate) struct Watch {
+    /// Begin after the event with this number, 0 for the oldest [default: with what happens next]
+    #[arg(long, env = "LANDFALL_AFTER", value_name = "NUMBER")]
+    pub(crate) after: Option<u64>,
 }
 
 /// What `put` does about a file that is there.

@@ -10,6 +10,7 @@ pub(crate) mod rm;
 pub(crate) mod serve;
 pub(crate) mod session;
 pub(crate) mod stat;
+pub(crate) mod watch;
 
 use crate::cli::{Cli, Command};
 use crate::exit::Result;
@@ -39,6 +40,7 @@ pub(crate) async fn run(cli: &Cli) -> Result<()> {
         Command::Stat(args) => stat::run(args, client, out).await,
         Command::Rm(args) => rm::run(args, client, out).await,
         Command::Mkdir(args) => mkdir::run(args, client, out).await,
+        Command::Watch(args) => watch::run(args, client, out).await,
         Command::Session(command) => Box::pin(session::run(command, client)).await,
         Command::Serve(_) | Command::Admin(_) | Command::Remote(_) => Ok(()),
     };

@@ -1,6 +1,7 @@
 //! Everything that is written to stdout and stderr, for people or as JSON lines.
 
 use crate::exit::{Context, Exit, Fail, Result};
+use landfall::Notification;
 use landfall_protocol::Timestamp;
 use landfall_protocol::types::files::{FileMetadata, FolderMetadata, Metadata};
 use serde_json::{Map, Value, json};
@@ -125,6 +126,20 @@ pub(crate) fn metadata_fields(metadata: &Metadata) -> Map<String, Value> {
     }
 }
 
+/// The fields by which events describe a notification.
+pub(crate) fn notification_fields(notification: &Notification) -> Map<String, Value> {
+    let mut fields = fields(json!({
+        "id": notification.id,
+        "event": notification.event,
+        "path": notification.path_display,
+        "at": notification.at,
+    }));
+    if let Some(rev) = &notification.rev {
+        fields.insert("rev".to_owned(), rev.as_str().into());
+    }
+    fields
+}
+
 /// The fields in a JSON object.
 pub(crate) fn fields(object: Value) -> Map<String, Value> {
     match object {
@@ -145,7 +160,8 @@ pub(crate) fn time(time: Timestamp) -> String {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use super::{event, file_fields, folder_fields};
+    use super::{event, file_fields, folder_fields, notification_fields};
+    use landfall::Notification;
     use landfall_protocol::types::files::{FileMetadata, FolderMetadata};
     use landfall_protocol::{Strictness, json};
     use serde_json::Value;
@@ -220,6 +236,20 @@ pub(crate) mod tests {
             check(&event(kind, folder_fields(&folder())));
         }
         check(&event("mkdir", folder_fields(&folder())));
+    }
+
+    #[test]
+    fn a_notification_is_described_by_the_schema() {
+        for rev in [None, Some("123456789".to_owned())] {
+            let notification = Notification {
+                id: 7,
+                event: "file_added".into(),
+                path_display: "/a.txt".into(),
+                rev,
+                at: "2026-01-02T03:04:05Z".into(),
+            };
+            check(&event("notification", notification_fields(&notification)));
+        }
     }
 
     #[test]

@@ -92,6 +92,14 @@ impl Endpoint {
             .expect("a route's tail is a relative URL")
     }
 
+    /// The URL of something that a Landfall server offers beside the API; `None`: this is
+    /// Dropbox.
+    pub(crate) fn beside_the_api(&self, tail: &str) -> Option<Url> {
+        let one_address = self.api == self.notify;
+        let url = self.api.join(tail).expect("the tail is a relative URL");
+        one_address.then_some(url)
+    }
+
     /// Host and port as error texts name them.
     pub(crate) fn host(&self, host: Host) -> String {
         let url = self.base(host);
@@ -138,6 +146,7 @@ mod tests {
             "https://api.dropboxapi.com/2/files/get_metadata"
         );
         assert!(!dropbox.is_plain_http() && !dropbox.is_loopback());
+        assert_eq!(dropbox.beside_the_api("landfall/notifications"), None);
     }
 
     #[test]

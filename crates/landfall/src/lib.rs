@@ -37,6 +37,7 @@
 pub mod api;
 mod client;
 mod endpoint;
+mod notifications;
 mod secret;
 mod token;
 #[cfg(feature = "transfer")]
@@ -46,6 +47,7 @@ mod transport;
 pub use api::{ByteRange, CallError, Content, Failure, Refusal, Reply};
 pub use client::{BuildError, Client, ClientBuilder};
 pub use endpoint::{BadEndpoint, Endpoint};
+pub use notifications::{Notification, Notifications, NotificationsError};
 pub use secret::Secret;
 pub use token::{TokenError, TokenFuture, TokenSource};
 pub use transport::{Fault, Payload, Timeouts};

@@ -121,6 +121,26 @@ impl Transport {
         Ok(Incoming::new(response, host, self.timeouts.idle))
     }
 
+    /// Asks for a stream of events after the one with this number.
+    pub(crate) async fn follow(
+        &self,
+        url: Url,
+        host: &str,
+        token: &Secret<String>,
+        after: Option<u64>,
+    ) -> Result<Incoming, Fault> {
+        let mut request = self
+            .http
+            .get(url)
+            .header(AUTHORIZATION, bearer(token, host)?);
+        if let Some(after) = after {
+            request = request.header("last-event-id", after);
+        }
+        let nothing = Progress::new(0);
+        let response = self.watch(request.send(), &nothing, host).await?;
+        Ok(Incoming::new(response, host.to_owned(), self.timeouts.idle))
+    }
+
     /// Waits for the answer's head for as long as the request's body makes progress.
     async fn watch<F>(
         &self,

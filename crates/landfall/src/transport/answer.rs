@@ -41,6 +41,11 @@ impl Incoming {
         self.response.status().as_u16()
     }
 
+    /// Host and port.
+    pub(crate) fn host(&self) -> &str {
+        &self.host
+    }
+
     pub(crate) fn headers(&self) -> &HeaderMap {
         self.response.headers()
     }
