@@ -18,6 +18,7 @@ mod landing;
 mod listing;
 mod metadata;
 mod notifications;
+mod parts;
 mod sessions;
 mod target;
 mod upload;

@@ -1,25 +1,24 @@
 //! Adding bytes to sessions: one body to one session, or its parts to many.
 
-use super::body::{IncomingBody, Look, Received, is_as_given};
-use super::sessions::{hasher, point};
+use super::body::{IncomingBody, Received, is_as_given};
+use super::parts::{
+    Cut, Hashed, Part, PartHasher, PartsHasher, PartsProblem, expect, is_concurrent,
+};
+use super::sessions::point;
 use super::{Caller, Failure, Service};
 use crate::meta::rows::{
     Blob, BlobOffset, Extent, FileOffset, Piece, Session, SessionBytes, SessionState,
 };
 use crate::meta::{Decision, Effect, Loads, MetaError, Operation};
-use crate::rules::pieces::{At, Placed, may_place, place};
+use crate::rules::pieces::{Placed, place};
 use crate::rules::session::{Accepted, Refusal, may_append};
 use crate::sys::Micros;
 use landfall_protocol::types::batches::{
     UploadSessionAppendBatchArg, UploadSessionAppendBatchArgEntry, UploadSessionAppendBatchError,
     UploadSessionAppendBatchResult, UploadSessionAppendBatchResultEntry,
 };
-use landfall_protocol::types::sessions::{
-    UploadSessionAppendArg, UploadSessionAppendError, UploadSessionCursor,
-};
-use landfall_protocol::{
-    AccountId, BlockDigests, BlockHasher, BodyHasher, ContentHash, ContentHasher, SessionId, limits,
-};
+use landfall_protocol::types::sessions::{UploadSessionAppendArg, UploadSessionAppendError};
+use landfall_protocol::{AccountId, BlockDigests, SessionId, limits};
 use std::collections::HashMap;
 
 impl Service {
@@ -164,280 +163,6 @@ impl Service {
             Ok(sessions)
         };
         self.meta.read(question).await
-    }
-}
-
-/// What a part is to its session, by all that is known before its bytes are there.
-enum Expected<'s> {
-    /// It follows these.
-    After(&'s Session),
-    /// It brings nothing, and nothing is left to do.
-    Nothing,
-    /// It is a piece of a session whose bytes come in any order.
-    Piece,
-}
-
-fn expect<'s>(
-    session: Option<&'s Session>,
-    now: Micros,
-    cursor: &UploadSessionCursor,
-    length: Option<u64>,
-    close: bool,
-) -> Result<Expected<'s>, Refusal> {
-    let concurrent = session.is_some_and(is_concurrent);
-    if concurrent {
-        // Where the length isn't known, neither is the end.
-        let at = At {
-            offset: cursor.offset,
-            length: length.unwrap_or(0),
-            close: close && length.is_some(),
-        };
-        may_place(session, now, at)?;
-        return Ok(Expected::Piece);
-    }
-    Ok(
-        match may_append(session, now, cursor.offset, length.unwrap_or(0))? {
-            Accepted::AtEnd(session) => Expected::After(session),
-            Accepted::Nothing => Expected::Nothing,
-        },
-    )
-}
-
-fn is_concurrent(session: &Session) -> bool {
-    matches!(session.bytes, SessionBytes::Concurrent { .. })
-}
-
-/// Hashes a part as its session needs it, and by itself if the request gave a hash.
-enum PartHasher {
-    InOrder(Box<BodyHasher>),
-    Blocks(BlockHasher),
-}
-
-impl PartHasher {
-    fn new(expected: Expected<'_>, given: bool) -> Result<Self, MetaError> {
-        Ok(match expected {
-            Expected::After(session) => {
-                Self::InOrder(Box::new(BodyHasher::new(hasher(session)?, given)))
-            }
-            Expected::Nothing => {
-                Self::InOrder(Box::new(BodyHasher::new(ContentHasher::new(), given)))
-            }
-            Expected::Piece => Self::Blocks(BlockHasher::new()),
-        })
-    }
-
-    /// The hash of the part alone; `None`: nobody asked.
-    fn hash(&self) -> Option<ContentHash> {
-        match self {
-            Self::InOrder(hasher) => hasher.body_hash(),
-            Self::Blocks(hasher) => Some(hasher.clone().finish().content_hash()),
-        }
-    }
-
-    fn finish(self) -> Hashed {
-        match self {
-            Self::InOrder(hasher) => Hashed::InOrder((*hasher).into_session()),
-            Self::Blocks(hasher) => Hashed::Blocks(hasher.finish()),
-        }
-    }
-}
-
-impl Look for PartHasher {
-    fn look(&mut self, bytes: &[u8]) {
-        match self {
-            Self::InOrder(hasher) => hasher.update(bytes),
-            Self::Blocks(hasher) => hasher.update(bytes),
-        }
-    }
-}
-
-/// A part of a body that is there.
-#[derive(Clone, Debug)]
-struct Part {
-    cursor: UploadSessionCursor,
-    close: bool,
-    /// Where in the body.
-    begin: u64,
-    length: u64,
-    hashed: Hashed,
-}
-
-#[derive(Clone, Debug)]
-enum Hashed {
-    /// The session's hasher after it.
-    InOrder(ContentHasher),
-    /// Its blocks.
-    Blocks(BlockDigests),
-}
-
-/// Cuts a body into its parts and hashes each for its session.
-struct PartsHasher {
-    entries: std::vec::IntoIter<UploadSessionAppendBatchArgEntry>,
-    /// The sessions as they are, and become by the parts before.
-    sessions: HashMap<SessionId, Session>,
-    now: Micros,
-    /// The part that comes, with its hasher, or why it won't be kept.
-    current: Option<(Coming, Result<PartHasher, Refusal>)>,
-    /// Bytes taken so far.
-    taken: u64,
-    parts: Vec<Result<Part, Refusal>>,
-    /// Bytes came after the last part.
-    too_many: bool,
-    whole: Option<BlockHasher>,
-    damaged: Option<MetaError>,
-}
-
-/// A part that is on its way.
-struct Coming {
-    entry: UploadSessionAppendBatchArgEntry,
-    begin: u64,
-}
-
-/// A body in its parts.
-struct Cut {
-    parts: Vec<Result<Part, Refusal>>,
-    /// The hash of the whole; `None`: nobody asked.
-    hash: Option<ContentHash>,
-}
-
-enum PartsProblem {
-    Lengths,
-    Meta(MetaError),
-}
-
-impl PartsHasher {
-    fn new(
-        entries: Vec<UploadSessionAppendBatchArgEntry>,
-        sessions: HashMap<SessionId, Session>,
-        now: Micros,
-        given: bool,
-    ) -> Self {
-        let mut hasher = Self {
-            parts: Vec::with_capacity(entries.len()),
-            entries: entries.into_iter(),
-            sessions,
-            now,
-            current: None,
-            taken: 0,
-            too_many: false,
-            whole: given.then(BlockHasher::new),
-            damaged: None,
-        };
-        hasher.begin();
-        hasher
-    }
-
-    /// Begins the next part, and ends it if it is empty.
-    fn begin(&mut self) {
-        while let Some(entry) = self.entries.next() {
-            let session = self.sessions.get(&entry.cursor.session_id);
-            let length = Some(entry.length);
-            let expected = expect(session, self.now, &entry.cursor, length, entry.close);
-            let hasher = match expected.map(|expected| PartHasher::new(expected, false)) {
-                Ok(Ok(hasher)) => Ok(hasher),
-                Ok(Err(error)) => {
-                    self.damaged = Some(error);
-                    Err(Refusal::NotFound)
-                }
-                Err(refusal) => Err(refusal),
-            };
-            let begin = self.taken;
-            let empty = entry.length == 0;
-            self.current = Some((Coming { entry, begin }, hasher));
-            if !empty {
-                return;
-            }
-            self.end();
-        }
-    }
-
-    /// Ends the part that came. The parts after it find its session as it becomes.
-    fn end(&mut self) {
-        let Some((Coming { entry, begin }, hasher)) = self.current.take() else {
-            return;
-        };
-        let part = hasher.map(|hasher| Part {
-            cursor: entry.cursor,
-            close: entry.close,
-            begin,
-            length: entry.length,
-            hashed: hasher.finish(),
-        });
-        if let Ok(part) = &part
-            && let Some(session) = self.sessions.get_mut(&part.cursor.session_id)
-        {
-            part.foretell(session);
-        }
-        self.parts.push(part);
-    }
-
-    fn finish(mut self, length: u64) -> Result<Cut, PartsProblem> {
-        if let Some(error) = self.damaged {
-            return Err(PartsProblem::Meta(error));
-        }
-        if self.too_many || self.current.is_some() || length != self.taken {
-            return Err(PartsProblem::Lengths);
-        }
-        let whole = self.whole.take().map(BlockHasher::finish);
-        Ok(Cut {
-            parts: self.parts,
-            hash: whole.map(|blocks| blocks.content_hash()),
-        })
-    }
-}
-
-impl Look for PartsHasher {
-    fn look(&mut self, mut bytes: &[u8]) {
-        if let Some(whole) = &mut self.whole {
-            whole.update(bytes);
-        }
-        while !bytes.is_empty() {
-            let Some((Coming { entry, begin }, hasher)) = &mut self.current else {
-                self.too_many = true;
-                return;
-            };
-            let end = begin.saturating_add(entry.length);
-            let room = usize::try_from(end - self.taken).unwrap_or(usize::MAX);
-            let (now, later) = bytes.split_at(room.min(bytes.len()));
-            if let Ok(hasher) = hasher {
-                hasher.look(now);
-            }
-            self.taken += now.len() as u64;
-            if self.taken == end {
-                self.end();
-                self.begin();
-            }
-            bytes = later;
-        }
-    }
-}
-
-impl Part {
-    fn at(&self) -> At {
-        At {
-            offset: self.cursor.offset,
-            length: self.length,
-            close: self.close,
-        }
-    }
-
-    /// What the session becomes by this part, as far as that can be told without its pieces.
-    fn foretell(&self, session: &mut Session) {
-        match (&mut session.bytes, &self.hashed) {
-            (SessionBytes::Sequential { length, hasher }, Hashed::InOrder(after))
-                if session.state == SessionState::Open =>
-            {
-                *length += self.length;
-                *hasher = after.state();
-            }
-            (SessionBytes::Concurrent { end, .. }, _) => {
-                *end = (*end).max(self.cursor.offset + self.length);
-            }
-            _ => {}
-        }
-        if self.close {
-            session.state = SessionState::Closed;
-        }
     }
 }
 
