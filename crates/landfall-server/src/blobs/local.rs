@@ -9,7 +9,7 @@
 
 use super::{BlobError, BlobStore, BlobWriter, Checksums};
 use crate::meta::rows::{Blob, BlobId, BlobPlace};
-use crate::sys::{SharedSync, Sys};
+use crate::sys::{Point, SharedSync, Sys};
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use std::fs::File;
@@ -97,9 +97,10 @@ impl Inner {
         let mut writer = self.writer();
         let current = writer.name == id.writer();
         if !writer.made || !current {
-            self.sys
-                .fs
-                .create_dir(&dir)
+            let point = self.sys.failpoints.hit(Point::BlobMakeDir);
+            point
+                .map_err(io::Error::from)
+                .and_then(|()| self.sys.fs.create_dir(&dir))
                 .map_err(|error| BlobError::io(format!("make {}", dir.display()), &error))?;
             writer.made = current;
         }
@@ -120,16 +121,16 @@ impl Inner {
         }
     }
 
-    fn begin(&self, id: &BlobId) -> Result<Unfinished<'_>, BlobError> {
+    fn begin(self: &Arc<Self>, id: &BlobId) -> Result<Unfinished, BlobError> {
         let (dir, syncs) = self.directory(id)?;
         let path = self.path(id);
-        let file = self
-            .sys
-            .fs
-            .create_file(&path)
+        let point = self.sys.failpoints.hit(Point::BlobCreate);
+        let file = point
+            .map_err(io::Error::from)
+            .and_then(|()| self.sys.fs.create_file(&path))
             .map_err(|error| BlobError::io(format!("make {}", path.display()), &error))?;
         Ok(Unfinished {
-            inner: self,
+            inner: Arc::clone(self),
             writer: id.writer().to_owned(),
             dir,
             syncs,
@@ -141,9 +142,9 @@ impl Inner {
     }
 }
 
-/// A file that goes away unless it is finished.
-struct Unfinished<'i> {
-    inner: &'i Inner,
+/// A file that goes away unless somebody keeps it.
+struct Unfinished {
+    inner: Arc<Inner>,
     writer: String,
     dir: PathBuf,
     syncs: Arc<SharedSync>,
@@ -153,14 +154,19 @@ struct Unfinished<'i> {
     keep: bool,
 }
 
-impl Unfinished<'_> {
-    fn step(&self, doing: &str, outcome: io::Result<()>) -> Result<(), BlobError> {
-        outcome.map_err(|error| BlobError::io(format!("{doing} {}", self.path.display()), &error))
+impl Unfinished {
+    fn step(
+        &self,
+        doing: &str,
+        outcome: Result<(), impl Into<io::Error>>,
+    ) -> Result<(), BlobError> {
+        let doing = || format!("{doing} {}", self.path.display());
+        outcome.map_err(|error| BlobError::io(doing(), &error.into()))
     }
 
     fn append(&mut self, batch: &[Bytes]) -> Result<(), BlobError> {
         let sys = &self.inner.sys;
-        self.step("write", sys.failpoints.hit("blob.write"))?;
+        self.step("write", sys.failpoints.hit(Point::BlobWrite))?;
         self.step("write", sys.fs.append(&self.file, batch))?;
         let before = self.length;
         self.length += batch.iter().map(|bytes| bytes.len() as u64).sum::<u64>();
@@ -172,12 +178,13 @@ impl Unfinished<'_> {
         Ok(())
     }
 
-    fn keep(mut self) -> Result<(), BlobError> {
+    /// Makes bytes and name survive power loss.
+    fn sync(&self) -> Result<(), BlobError> {
         let sys = &self.inner.sys;
-        self.step("sync", sys.failpoints.hit("blob.sync"))?;
+        self.step("sync", sys.failpoints.hit(Point::BlobSync))?;
         self.step("sync", sys.fs.sync_file(&self.file))?;
         let synced = self.syncs.run(|| {
-            sys.failpoints.hit("blob.sync_dir")?;
+            sys.failpoints.hit(Point::BlobSyncDir)?;
             sys.fs.sync_dir(&self.dir)
         });
         if synced.is_err() {
@@ -185,12 +192,11 @@ impl Unfinished<'_> {
             self.inner.rename(&self.writer);
         }
         self.step("sync the directory of", synced)?;
-        self.keep = true;
-        Ok(())
+        self.step("keep", sys.failpoints.hit(Point::BlobSynced))
     }
 }
 
-impl Drop for Unfinished<'_> {
+impl Drop for Unfinished {
     fn drop(&mut self) {
         if !self.keep {
             // If it can't be removed now, it is garbage that nothing refers to.
@@ -209,7 +215,7 @@ impl BlobStore for LocalBlobs {
             let (blob, on_their_way) = (id.clone(), Arc::clone(&inner.on_their_way));
             spawn_blocking(move || {
                 let written = write(&inner, &blob, &mut coming);
-                // A writer that was dropped doesn't listen.
+                // A writer that was dropped doesn't listen, and the file goes with the answer.
                 let _ = done.send(written);
             });
             Ok(Box::new(LocalWriter {
@@ -312,11 +318,16 @@ struct Batch {
     _on_their_way: OwnedSemaphorePermit,
 }
 
-fn write(
-    inner: &Inner,
-    id: &BlobId,
-    coming: &mut mpsc::Receiver<Batch>,
-) -> Result<Option<Checksums>, BlobError> {
+/// A file that is durable, and its checksums.
+struct Written {
+    file: Unfinished,
+    checksums: Checksums,
+}
+
+/// What comes of a blob; `None`: its writer was dropped.
+type Outcome = Result<Option<Written>, BlobError>;
+
+fn write(inner: &Arc<Inner>, id: &BlobId, coming: &mut mpsc::Receiver<Batch>) -> Outcome {
     let mut file = inner.begin(id)?;
     let mut checksums = Checksums::default();
     while let Some(batch) = coming.blocking_recv() {
@@ -325,8 +336,8 @@ fn write(
         }
         file.append(&batch.bytes)?;
         if batch.last {
-            file.keep()?;
-            return Ok(Some(checksums));
+            file.sync()?;
+            return Ok(Some(Written { file, checksums }));
         }
     }
     Ok(None)
@@ -360,7 +371,7 @@ struct LocalWriter {
     gathered: usize,
     on_their_way: Arc<Semaphore>,
     batches: mpsc::Sender<Batch>,
-    outcome: oneshot::Receiver<Result<Option<Checksums>, BlobError>>,
+    outcome: oneshot::Receiver<Outcome>,
 }
 
 impl LocalWriter {
@@ -406,12 +417,18 @@ impl BlobWriter for LocalWriter {
         Box::pin(async move {
             self.send(true).await?;
             match self.outcome.await {
-                Ok(Ok(Some(checksums))) => Ok(Blob {
-                    id: self.id,
-                    length: checksums.length(),
-                    checksums: checksums.finish(),
-                    place: BlobPlace::Stored,
-                }),
+                Ok(Ok(Some(Written {
+                    mut file,
+                    checksums,
+                }))) => {
+                    file.keep = true;
+                    Ok(Blob {
+                        id: self.id,
+                        length: checksums.length(),
+                        checksums: checksums.finish(),
+                        place: BlobPlace::Stored,
+                    })
+                }
                 Ok(Ok(None)) => Err(task_failed(&"the task ended early")),
                 Ok(Err(error)) => Err(error),
                 Err(error) => Err(task_failed(&error)),
@@ -424,7 +441,7 @@ impl BlobWriter for LocalWriter {
 mod tests {
     use super::{BlobError, BlobStore, LocalBlobs};
     use crate::meta::rows::Blob;
-    use crate::sys::{Fault, Sys};
+    use crate::sys::{Fault, Point, Sys};
     use bytes::Bytes;
 
     async fn store(blobs: &LocalBlobs, bytes: &'static [u8]) -> Result<Blob, BlobError> {
@@ -440,7 +457,7 @@ mod tests {
         let blobs = LocalBlobs::new(sys.clone(), dir.path().to_owned());
         let before = store(&blobs, b"before").await.unwrap();
 
-        sys.failpoints.plan("blob.sync_dir", Fault::Error);
+        sys.failpoints.plan(Point::BlobSyncDir, Fault::Error);
         let failed = store(&blobs, b"lost").await;
         assert!(
             matches!(failed, Err(BlobError::Failed { .. })),

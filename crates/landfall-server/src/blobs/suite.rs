@@ -2,8 +2,9 @@
 
 use super::{BlobError, BlobStore, CHECKED, LocalBlobs, MemoryBlobs};
 use crate::meta::rows::{BlobId, BlobPlace};
-use crate::sys::{Fault, Sys};
+use crate::sys::{Fault, Point, Sys};
 use bytes::Bytes;
+use futures_util::FutureExt;
 use std::future::Future;
 use std::path::Path;
 
@@ -121,8 +122,33 @@ fn a_local_blob_that_is_not_finished_leaves_no_file() {
 }
 
 #[test]
+fn a_local_blob_that_is_finished_when_nobody_waits_for_it_any_more_leaves_no_file() {
+    let dir = tempfile::tempdir().unwrap();
+    run(async {
+        let store = LocalBlobs::new(Sys::real(), dir.path().to_owned());
+        loop {
+            let mut writer = store.create().await.unwrap();
+            writer.write(Bytes::from_static(b"hello")).await.unwrap();
+            // Everything is handed over; then the client hangs up.
+            match writer.finish().now_or_never() {
+                None => break,
+                Some(finished) => store.remove(&finished.unwrap().id).await.unwrap(),
+            }
+        }
+    });
+    assert_eq!(files(dir.path()), 0);
+}
+
+#[test]
 fn a_local_blob_whose_disk_fails_says_so_and_leaves_no_file() {
-    for point in ["blob.write", "blob.sync", "blob.sync_dir"] {
+    for point in [
+        Point::BlobMakeDir,
+        Point::BlobCreate,
+        Point::BlobWrite,
+        Point::BlobSync,
+        Point::BlobSyncDir,
+        Point::BlobSynced,
+    ] {
         let dir = tempfile::tempdir().unwrap();
         let sys = Sys::real();
         sys.failpoints.plan(point, Fault::Error);
@@ -134,7 +160,7 @@ fn a_local_blob_whose_disk_fails_says_so_and_leaves_no_file() {
                 Ok(()) => writer.finish().await.unwrap_err(),
                 Err(error) => error,
             };
-            assert!(error.to_string().contains(point), "{error}");
+            assert!(error.to_string().contains(point.name()), "{error}");
         });
         assert_eq!(files(dir.path()), 0, "{point}");
     }
