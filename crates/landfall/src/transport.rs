@@ -63,6 +63,8 @@ pub(crate) struct Request<'a> {
     pub(crate) payload: Payload,
 }
 
+/// Cloning shares the connections.
+#[derive(Clone)]
 pub(crate) struct Transport {
     http: reqwest::Client,
     timeouts: Timeouts,

@@ -1,0 +1,4 @@
+//! The commands' page in every face of the library: asynchronous, blocking, with a callback, and
+//! as texts. (The tool has the same tests in its own package.)
+
+mod face;
