@@ -90,7 +90,7 @@ mod tests {
     fn a_panic_comes_out_where_the_call_was_made() {
         let threads = Threads::start().unwrap();
         let call = AssertUnwindSafe(|| threads.block(async { panic!("on purpose") }));
-        let panicked = catch_unwind(call).map(|()| ()).unwrap_err();
+        let panicked = catch_unwind(call).unwrap_err();
         assert_eq!(panicked.downcast_ref(), Some(&"on purpose"));
         assert_eq!(threads.block(async { 1 }), 1, "the threads go on");
     }
