@@ -1,6 +1,6 @@
 //! A callback is called once, on its own thread, after its call has returned, whatever happens.
 
-use super::script::{Act, Script};
+use super::script::{Act, PATIENCE, Script};
 use bytes::Bytes;
 use landfall::protocol::path::WritePathOrId;
 use landfall::protocol::types::files::{CommitInfo, UploadArg, UploadError};
@@ -76,6 +76,13 @@ impl Log {
             let by = thread::current().id();
             sender.send(Called { id, reply, by }).unwrap();
         }
+    }
+
+    /// The next call.
+    fn next(&self) -> Called {
+        self.called
+            .recv_timeout(PATIENCE)
+            .expect("a callback is called")
     }
 
     /// All calls: of the callbacks that there are, none is left that could be called.
@@ -331,7 +338,7 @@ fn a_panicking_callback_harms_nobody() {
             client.get_space_usage(|_, _, _| resume_unwind(Box::new("on purpose")));
             let panicking = client.get_space_usage(|_, _, _| resume_unwind(Box::new(Bomb)));
             client.get_space_usage(log.callback());
-            let called = log.called.recv().unwrap();
+            let called = log.next();
             assert_eq!(called.reply.status, 200);
             by.push(called.by);
             while client.request_status(panicking).is_some() {
@@ -375,7 +382,7 @@ fn a_request_can_be_cancelled_while_it_is_in_flight() {
         let other = begin(&client, "/other", &log, &mut gates[1]).await;
         assert!(client.cancel(id));
         assert!(!client.cancel(id), "it is over");
-        let called = log.called.recv().unwrap();
+        let called = log.next();
         assert_eq!(called.id, id);
         let answer = no_answer(&called.reply);
         assert_eq!(answer.reason, NoAnswerReason::Cancelled);
@@ -384,7 +391,7 @@ fn a_request_can_be_cancelled_while_it_is_in_flight() {
         assert!(text.contains("files/upload at 127.0.0.1:"), "{text}");
 
         drop(gates);
-        let called = log.called.recv().unwrap();
+        let called = log.next();
         assert_eq!((called.id, called.reply.status), (other, 200));
         while client.request_status(other).is_some() {
             tokio::time::sleep(Duration::from_millis(1)).await;
@@ -393,6 +400,20 @@ fn a_request_can_be_cancelled_while_it_is_in_flight() {
         assert_eq!(log.all(), [], "each once");
         proxy.finish();
     });
+}
+
+#[test]
+fn a_cancelled_request_gives_its_connection_up() {
+    let server = Script::start(Act::Silence);
+    let client = client(&server.url, "a-token");
+    let log = Log::new();
+    let id = client.upload(&arg("/a"), "hello", log.callback());
+    while client.request_status(id) != Some(RequestStatus::Running { sent: 5, total: 5 }) {
+        thread::sleep(Duration::from_millis(1));
+    }
+    assert!(client.cancel(id));
+    assert!(is_cancelled(&log.next().reply));
+    server.closed();
 }
 
 #[test]
@@ -464,9 +485,9 @@ fn a_callback_may_call_cancel_wait_and_drop_the_client() {
         });
         let (waited, cancelled, begun) = told.recv().unwrap();
         assert!(waited && cancelled);
-        let first = log.called.recv().unwrap();
+        let first = log.next();
         assert!(first.id == held && is_cancelled(&first.reply));
-        let second = log.called.recv().unwrap();
+        let second = log.next();
         assert_eq!((second.id, second.reply.status), (begun, 200));
         drop((client, gates));
         assert_eq!(log.all(), [], "each once");

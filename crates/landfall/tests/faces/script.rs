@@ -5,8 +5,13 @@ use std::collections::HashMap;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Duration;
+
+/// After so long a test that waits for something has failed.
+pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What it does once it has read a request.
 #[derive(Clone, Copy, Debug)]
@@ -25,6 +30,7 @@ pub(super) struct Script {
     connections: Arc<AtomicU32>,
     /// Of the last request, each name in lower case.
     headers: Arc<Mutex<HashMap<String, String>>>,
+    closed: Receiver<()>,
 }
 
 impl Script {
@@ -33,19 +39,31 @@ impl Script {
         let url = format!("http://{}", listener.local_addr().unwrap());
         let connections = Arc::new(AtomicU32::new(0));
         let headers = Arc::default();
+        let (close, closed) = mpsc::channel();
         let (count, seen) = (Arc::clone(&connections), Arc::clone(&headers));
         thread::spawn(move || {
             for stream in listener.incoming() {
                 count.fetch_add(1, Ordering::SeqCst);
-                let seen = Arc::clone(&seen);
-                thread::spawn(move || serve(stream.unwrap(), act, &seen));
+                let (seen, close) = (Arc::clone(&seen), close.clone());
+                thread::spawn(move || {
+                    serve(stream.unwrap(), act, &seen);
+                    drop(close.send(()));
+                });
             }
         });
         Self {
             url,
             connections,
             headers,
+            closed,
         }
+    }
+
+    /// Waits until a client has closed a connection.
+    pub(super) fn closed(&self) {
+        self.closed
+            .recv_timeout(PATIENCE)
+            .expect("the connection is closed");
     }
 
     fn header(&self, name: &str) -> String {
