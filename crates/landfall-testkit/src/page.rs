@@ -11,6 +11,8 @@ use std::future::Future;
 const START: &str = "files/upload_session/start";
 const APPEND: &str = "files/upload_session/append_v2";
 const FINISH: &str = "files/upload_session/finish";
+const APPEND_BATCH: &str = "files/upload_session/append_batch";
+const FINISH_BATCH: &str = "files/upload_session/finish_batch_v2";
 
 /// How a command ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,6 +50,38 @@ pub trait Face {
         commit: &Commit,
         data: &[u8],
     ) -> impl Future<Output = Ended>;
+}
+
+/// A part of a batch's body.
+#[derive(Clone, Debug)]
+pub struct Part {
+    /// Where it goes.
+    pub session: String,
+    /// Bytes in the session before it.
+    pub offset: u64,
+    /// What it is.
+    pub data: &'static str,
+}
+
+/// A session to finish in a batch.
+#[derive(Clone, Debug)]
+pub struct Finish {
+    /// Which one.
+    pub session: String,
+    /// Bytes in it.
+    pub offset: u64,
+    /// Where and how to save.
+    pub commit: Commit,
+}
+
+/// Something that carries the commands for many sessions out.
+pub trait BatchFace {
+    /// Begins sessions.
+    fn start_batch(&self, count: u64) -> impl Future<Output = Vec<String>>;
+    /// Adds a part to each of several sessions, and closes them if `close`.
+    fn append_batch(&self, parts: &[Part], close: bool) -> impl Future<Output = Ended>;
+    /// Finishes several sessions.
+    fn finish_batch(&self, finishes: &[Finish]) -> impl Future<Output = Ended>;
 }
 
 impl Commit {
@@ -306,6 +340,141 @@ pub async fn an_append_whose_reply_was_lost<F: Face>(
     assert_eq!(
         server.calls().read("/appended.txt").await,
         "to be appended!"
+    );
+    proxy.finish();
+}
+
+fn entries(ended: &Ended) -> Vec<Value> {
+    let json = ended.ok();
+    json["entries"].as_array().expect("entries").clone()
+}
+
+/// The reply to an append_batch is lost, and the same command is given again: each entry says
+/// that its part is there, and it is, once.
+pub async fn an_append_batch_whose_reply_was_lost<F: BatchFace>(
+    server: &TestServer,
+    at: impl Fn(&str, &str) -> F,
+) {
+    for (close, paths) in [
+        (false, ["/open-0", "/open-1"]),
+        (true, ["/closed-0", "/closed-1"]),
+    ] {
+        let plan = Plan::new().on(APPEND_BATCH, 1, Fault::DropReply);
+        let proxy = Proxy::start(server.address(), plan).await;
+        let face = at(&proxy.url(), server.token());
+        let sessions = face.start_batch(2).await;
+        let part = |nth: usize, data| Part {
+            session: sessions[nth].clone(),
+            offset: 0,
+            data,
+        };
+        let parts = [part(0, "the first"), part(1, "another")];
+        face.append_batch(&parts, close).await.lost();
+        let again = entries(&face.append_batch(&parts, close).await);
+        for (entry, part) in again.iter().zip(&parts) {
+            assert_eq!(
+                entry["failure"]["correct_offset"],
+                part.data.len(),
+                "{entry}"
+            );
+        }
+        assert_eq!(again.len(), 2);
+        if !close {
+            let close: Vec<_> = parts
+                .iter()
+                .map(|part| Part {
+                    offset: part.data.len() as u64,
+                    data: "",
+                    ..part.clone()
+                })
+                .collect();
+            let closed = entries(&face.append_batch(&close, true).await);
+            assert!(
+                closed.iter().all(|entry| entry[".tag"] == "success"),
+                "{closed:?}"
+            );
+        }
+        let finishes: Vec<_> = parts
+            .iter()
+            .zip(paths)
+            .map(|(part, path)| finish(part, path))
+            .collect();
+        let saved = entries(&face.finish_batch(&finishes).await);
+        for ((entry, part), path) in saved.iter().zip(&parts).zip(paths) {
+            assert_eq!(entry[".tag"], "success", "{entry}");
+            assert_eq!(server.calls().read(path).await, part.data);
+        }
+        proxy.finish();
+    }
+}
+
+fn finish(part: &Part, path: &'static str) -> Finish {
+    Finish {
+        session: part.session.clone(),
+        offset: part.data.len() as u64,
+        commit: Commit::at(path, "add").renaming(),
+    }
+}
+
+/// The reply to a finish_batch is lost, and the same command is given again: the same files,
+/// once, with the revs that they got at first.
+pub async fn a_finish_batch_whose_reply_was_lost<F: BatchFace>(
+    server: &TestServer,
+    at: impl Fn(&str, &str) -> F,
+) {
+    let calls = server.calls();
+    calls.put("/taken.txt", "somebody's").await;
+    let plan = Plan::new().on(FINISH_BATCH, 1, Fault::DropReply);
+    let proxy = Proxy::start(server.address(), plan).await;
+    let face = at(&proxy.url(), server.token());
+    let sessions = face.start_batch(3).await;
+    let data = ["plain", "renamed", "refused"];
+    let parts: Vec<_> = sessions
+        .into_iter()
+        .zip(data)
+        .map(|(session, data)| Part {
+            session,
+            offset: 0,
+            data,
+        })
+        .collect();
+    let appended = entries(&face.append_batch(&parts, true).await);
+    assert!(
+        appended.iter().all(|entry| entry[".tag"] == "success"),
+        "{appended:?}"
+    );
+    let mut finishes = vec![
+        finish(&parts[0], "/plain.txt"),
+        finish(&parts[1], "/taken.txt"),
+        finish(&parts[2], "/taken.txt"),
+    ];
+    finishes[2].commit.autorename = false;
+    face.finish_batch(&finishes).await.lost();
+    let saved_as = ["/plain.txt", "/taken (2).txt"];
+    let mut revs = Vec::new();
+    for path in saved_as {
+        revs.push(calls.metadata(path).await.ok()["rev"].clone());
+    }
+
+    let again = entries(&face.finish_batch(&finishes).await);
+    for (nth, path) in saved_as.into_iter().enumerate() {
+        let entry = &again[nth];
+        assert_eq!(
+            (&entry[".tag"], &entry["path_display"]),
+            (&json!("success"), &json!(path))
+        );
+        assert_eq!(
+            (&entry["rev"], &entry["size"]),
+            (&revs[nth], &json!(data[nth].len()))
+        );
+        assert_eq!(calls.metadata(path).await.ok()["rev"], revs[nth]);
+    }
+    let conflict =
+        json!({".tag": "path", "path": {".tag": "conflict", "conflict": {".tag": "file"}}});
+    assert_eq!(again[2]["failure"], conflict);
+    assert_eq!(
+        calls.tree().await,
+        ["/plain.txt", "/taken (2).txt", "/taken.txt"]
     );
     proxy.finish();
 }

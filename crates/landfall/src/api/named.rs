@@ -5,7 +5,7 @@ use crate::Client;
 use crate::transport::Payload;
 use landfall_protocol::calls;
 use landfall_protocol::routes::NoError;
-use landfall_protocol::types::{files, folders, sessions, users};
+use landfall_protocol::types::{batches, files, folders, sessions, users};
 
 /// Calls a macro for each route, in the table's order, with the route's style (`void`: rpc
 /// without an argument), its words, its method's name and its types. Each face of the library
@@ -17,9 +17,32 @@ macro_rules! each_route {
             upload: Upload(files::UploadArg) -> files::FileMetadata, files::UploadError
         }
         $method! { upload
+            /// `files/alpha/upload`: the same under an older address (deprecated).
+            alpha_upload: AlphaUpload(files::UploadArg) -> files::FileMetadata, files::UploadError
+        }
+        $method! { upload
             /// `files/upload_session/start`: begins a session, with its first bytes or without.
             upload_session_start: UploadSessionStart(sessions::UploadSessionStartArg)
                 -> sessions::UploadSessionStartResult, sessions::UploadSessionStartError
+        }
+        $method! { rpc
+            /// `files/upload_session/start_batch`: begins up to 1,000 sessions, all empty.
+            upload_session_start_batch:
+                UploadSessionStartBatch(batches::UploadSessionStartBatchArg)
+                -> batches::UploadSessionStartBatchResult, NoError
+        }
+        $method! { upload
+            /// `files/upload_session/append`: adds bytes to a session and leaves it open
+            /// (deprecated).
+            upload_session_append_v1: UploadSessionAppendV1(sessions::UploadSessionCursor)
+                -> (), sessions::UploadSessionAppendError
+        }
+        $method! { upload
+            /// `files/upload_session/append_batch`: adds the parts of one payload to up to 1,000
+            /// sessions. A success has a verdict for each part, in their order.
+            upload_session_append_batch:
+                UploadSessionAppendBatch(batches::UploadSessionAppendBatchArg)
+                -> batches::UploadSessionAppendBatchResult, batches::UploadSessionAppendBatchError
         }
         $method! { upload
             /// `files/upload_session/append_v2`: adds bytes to a session.
@@ -36,6 +59,27 @@ macro_rules! each_route {
                 -> files::FileMetadata, sessions::UploadSessionFinishError
         }
         $method! { rpc
+            /// `files/upload_session/finish_batch`: finishes up to 1,000 closed sessions in the
+            /// background; ask for the verdicts by [`Self::upload_session_finish_batch_check`]
+            /// (deprecated).
+            upload_session_finish_batch_v1:
+                UploadSessionFinishBatchV1(batches::UploadSessionFinishBatchArg)
+                -> batches::UploadSessionFinishBatchLaunch, NoError
+        }
+        $method! { rpc
+            /// `files/upload_session/finish_batch_v2`: finishes up to 1,000 closed sessions. A
+            /// success has a verdict for each, in their order.
+            upload_session_finish_batch:
+                UploadSessionFinishBatch(batches::UploadSessionFinishBatchArg)
+                -> batches::UploadSessionFinishBatchResult, NoError
+        }
+        $method! { rpc
+            /// `files/upload_session/finish_batch/check`: says how far a `finish_batch` is.
+            upload_session_finish_batch_check:
+                UploadSessionFinishBatchCheck(batches::PollArg)
+                -> batches::UploadSessionFinishBatchJobStatus, batches::PollError
+        }
+        $method! { rpc
             /// `files/get_metadata`: says what is at a path. The root has no metadata.
             get_metadata: GetMetadata(files::GetMetadataArg)
                 -> files::Metadata, files::GetMetadataError
@@ -49,6 +93,17 @@ macro_rules! each_route {
             /// `files/list_folder/continue`: the next page, or what changed since.
             list_folder_continue: ListFolderContinue(folders::ListFolderContinueArg)
                 -> folders::ListFolderResult, folders::ListFolderContinueError
+        }
+        $method! { rpc
+            /// `files/list_folder/get_latest_cursor`: a cursor for what changes from now on.
+            list_folder_get_latest_cursor: ListFolderGetLatestCursor(folders::ListFolderArg)
+                -> folders::ListFolderGetLatestCursorResult, folders::ListFolderError
+        }
+        $method! { rpc
+            /// `files/list_folder/longpoll`: waits until something changed, for as long as the
+            /// argument says and the service adds (up to 90 seconds). No token is sent.
+            list_folder_longpoll: ListFolderLongpoll(folders::ListFolderLongpollArg)
+                -> folders::ListFolderLongpollResult, folders::ListFolderLongpollError
         }
         $method! { download
             /// `files/download`: opens a file's content, all or a range. What a range can't
@@ -133,4 +188,25 @@ macro_rules! method {
 /// the knowledge of what a repetition means.
 impl Client {
     each_route!(method);
+}
+
+#[cfg(test)]
+mod tests {
+    use landfall_protocol::RouteId;
+    use landfall_protocol::routes::ROUTES;
+
+    macro_rules! id {
+        ($style:ident $(#[$words:meta])* $name:ident: $id:ident($($arg:ty)?) -> $($rest:tt)*) => {
+            NAMED.lock().unwrap().push(RouteId::$id);
+        };
+    }
+
+    static NAMED: std::sync::Mutex<Vec<RouteId>> = std::sync::Mutex::new(Vec::new());
+
+    #[test]
+    fn each_route_has_its_method_in_the_table_s_order() {
+        each_route!(id);
+        let routes: Vec<_> = ROUTES.iter().map(|route| route.id).collect();
+        assert_eq!(*NAMED.lock().unwrap(), routes);
+    }
 }

@@ -3,12 +3,17 @@
 use landfall::commands::{Api, NoCallback};
 use landfall::protocol::SessionId;
 use landfall::protocol::path::WritePathOrId;
+use landfall::protocol::types::batches::{
+    UploadSessionAppendBatchArg, UploadSessionAppendBatchArgEntry, UploadSessionFinishBatchArg,
+    UploadSessionStartBatchArg,
+};
+use landfall::protocol::types::bounds::{Batch, Within};
 use landfall::protocol::types::files::CommitInfo;
 use landfall::protocol::types::sessions::{
     UploadSessionAppendArg, UploadSessionCursor, UploadSessionFinishArg, UploadSessionStartArg,
 };
 use landfall::{Client, Endpoint, RawReply, RequestId, Secret, blocking, callback};
-use landfall_testkit::page::{self, Commit, Ended, Face};
+use landfall_testkit::page::{self, BatchFace, Commit, Ended, Face, Finish, Part};
 use landfall_testkit::{Stores, TestServer};
 
 fn start_arg() -> UploadSessionStartArg {
@@ -195,20 +200,111 @@ impl Face for CommandsWithCallback {
     }
 }
 
-macro_rules! on_each_face {
-    ($($test:ident,)*) => {
-        on_each_face! { @face asynchronous [$($test)*]
-            |url, token| Async(Client::new(endpoint(url), secret(token)).unwrap()) }
-        on_each_face! { @face blocking_client [$($test)*]
-            |url, token| Blocking(blocking::Client::new(endpoint(url), secret(token)).unwrap()) }
-        on_each_face! { @face callback_client [$($test)*]
-            |url, token| WithCallback(callback::Client::new(endpoint(url), secret(token)).unwrap()) }
-        on_each_face! { @face commands [$($test)*]
-            |url, token| Commands(Api::at(endpoint(url)).unwrap(), token.to_owned()) }
-        on_each_face! { @face commands_with_callback [$($test)*]
-            |url, token| CommandsWithCallback(Api::at(endpoint(url)).unwrap(), token.to_owned()) }
+fn start_batch_arg(count: u64) -> UploadSessionStartBatchArg {
+    UploadSessionStartBatchArg {
+        session_type: None,
+        num_sessions: Within::new(count),
+    }
+}
+
+fn append_batch_arg(parts: &[Part], close: bool) -> (UploadSessionAppendBatchArg, String) {
+    let entry = |part: &Part| UploadSessionAppendBatchArgEntry {
+        cursor: cursor(&part.session, part.offset),
+        length: part.data.len() as u64,
+        close,
     };
-    (@face $face:ident [$($test:ident)*] $make:expr) => {
+    let arg = UploadSessionAppendBatchArg {
+        entries: Batch::new(parts.iter().map(entry).collect()).unwrap(),
+        content_hash: None,
+    };
+    (arg, parts.iter().map(|part| part.data).collect())
+}
+
+fn finish_batch_arg(finishes: &[Finish]) -> UploadSessionFinishBatchArg {
+    let entry = |finish: &Finish| finish_arg(&finish.session, finish.offset, &finish.commit);
+    UploadSessionFinishBatchArg {
+        entries: Batch::new(finishes.iter().map(entry).collect()).unwrap(),
+    }
+}
+
+fn ids(ended: &Ended) -> Vec<String> {
+    let json = ended.ok();
+    let ids = json["session_ids"].as_array().unwrap().iter();
+    ids.map(|id| id.as_str().unwrap().to_owned()).collect()
+}
+
+impl BatchFace for Async {
+    async fn start_batch(&self, count: u64) -> Vec<String> {
+        let started = self
+            .0
+            .upload_session_start_batch(&start_batch_arg(count))
+            .await;
+        ids(&ended(started))
+    }
+    async fn append_batch(&self, parts: &[Part], close: bool) -> Ended {
+        let (arg, data) = append_batch_arg(parts, close);
+        ended(self.0.upload_session_append_batch(&arg, data).await)
+    }
+    async fn finish_batch(&self, finishes: &[Finish]) -> Ended {
+        let arg = finish_batch_arg(finishes);
+        ended(self.0.upload_session_finish_batch(&arg).await)
+    }
+}
+
+impl BatchFace for Blocking {
+    async fn start_batch(&self, count: u64) -> Vec<String> {
+        ids(&ended(
+            self.0.upload_session_start_batch(&start_batch_arg(count)),
+        ))
+    }
+    async fn append_batch(&self, parts: &[Part], close: bool) -> Ended {
+        let (arg, data) = append_batch_arg(parts, close);
+        ended(self.0.upload_session_append_batch(&arg, data))
+    }
+    async fn finish_batch(&self, finishes: &[Finish]) -> Ended {
+        ended(
+            self.0
+                .upload_session_finish_batch(&finish_batch_arg(finishes)),
+        )
+    }
+}
+
+impl BatchFace for WithCallback {
+    async fn start_batch(&self, count: u64) -> Vec<String> {
+        let arg = start_batch_arg(count);
+        ids(&called_back(|callback| self.0.upload_session_start_batch(&arg, callback)).await)
+    }
+    async fn append_batch(&self, parts: &[Part], close: bool) -> Ended {
+        let (arg, data) = append_batch_arg(parts, close);
+        called_back(|callback| self.0.upload_session_append_batch(&arg, data, callback)).await
+    }
+    async fn finish_batch(&self, finishes: &[Finish]) -> Ended {
+        let arg = finish_batch_arg(finishes);
+        called_back(|callback| self.0.upload_session_finish_batch(&arg, callback)).await
+    }
+}
+
+/// Makes the page's tests for a face, which is made of a URL and a token.
+macro_rules! on_face {
+    ($face:ident, $make:expr) => {
+        on_face! { @ $face, $make, [
+            example
+            a_start_whose_reply_was_lost
+            an_append_whose_reply_was_lost
+            a_finish_whose_reply_was_lost
+        ] }
+    };
+    ($face:ident with batches, $make:expr) => {
+        on_face! { @ $face, $make, [
+            example
+            a_start_whose_reply_was_lost
+            an_append_whose_reply_was_lost
+            a_finish_whose_reply_was_lost
+            an_append_batch_whose_reply_was_lost
+            a_finish_batch_whose_reply_was_lost
+        ] }
+    };
+    (@ $face:ident, $make:expr, [$($test:ident)*]) => {
         mod $face {
             use super::*;
             $( #[test] fn $test() {
@@ -218,9 +314,18 @@ macro_rules! on_each_face {
     };
 }
 
-on_each_face! {
-    example,
-    a_start_whose_reply_was_lost,
-    an_append_whose_reply_was_lost,
-    a_finish_whose_reply_was_lost,
-}
+on_face!(asynchronous with batches, |url, token| {
+    Async(Client::new(endpoint(url), secret(token)).unwrap())
+});
+on_face!(blocking_client with batches, |url, token| {
+    Blocking(blocking::Client::new(endpoint(url), secret(token)).unwrap())
+});
+on_face!(callback_client with batches, |url, token| {
+    WithCallback(callback::Client::new(endpoint(url), secret(token)).unwrap())
+});
+on_face!(commands, |url, token| {
+    Commands(Api::at(endpoint(url)).unwrap(), token.to_owned())
+});
+on_face!(commands_with_callback, |url, token| {
+    CommandsWithCallback(Api::at(endpoint(url)).unwrap(), token.to_owned())
+});

@@ -47,7 +47,7 @@ impl Script {
                 let (seen, close) = (Arc::clone(&seen), close.clone());
                 thread::spawn(move || {
                     serve(stream.unwrap(), act, &seen);
-                    drop(close.send(()));
+                    let _ = close.send(());
                 });
             }
         });
