@@ -7,6 +7,7 @@
 mod calls;
 mod data;
 pub mod faults;
+pub mod page;
 mod server;
 mod tool;
 

@@ -119,13 +119,15 @@ impl TestServer {
 
     /// Calls as another account, which is added.
     pub async fn calls_as(&self, name: &str) -> Calls {
-        let admin = self.admin();
-        admin.ensure_account(name, None).await.expect("an account");
-        let token = admin
-            .create_token(name, TokenGrant::default())
-            .await
-            .expect("a token");
-        self.calls_with(&token)
+        let added = self.admin().ensure_account(name, None).await;
+        added.expect("an account");
+        self.calls_with(&self.token_of(name).await)
+    }
+
+    /// A new token of an account.
+    pub async fn token_of(&self, name: &str) -> String {
+        let created = self.admin().create_token(name, TokenGrant::default()).await;
+        created.expect("a token")
     }
 
     /// Where it listens: `http://127.0.0.1:…`, without a slash at the end.

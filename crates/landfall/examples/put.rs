@@ -1,4 +1,4 @@
-//! Uploads one file: `put FILE PATH`, to the server at `LANDFALL_URL` with `LANDFALL_TOKEN`.
+//! Uploads one file: `put FILE PATH`, to the server at `LANDFALL_ENDPOINT` with `LANDFALL_TOKEN`.
 #![expect(clippy::print_stdout, reason = "an example tells how it went")]
 
 use landfall::protocol::{path::WritePathOrId, types::files::CommitInfo};
@@ -12,7 +12,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         return Err("usage: put FILE PATH".into());
     };
     let token = std::env::var("LANDFALL_TOKEN")?;
-    let endpoint = Endpoint::at(&std::env::var("LANDFALL_URL")?)?;
+    let endpoint = Endpoint::at(&std::env::var("LANDFALL_ENDPOINT")?)?;
 
     let client = Client::new(endpoint, Secret::new(token))?;
     let commit = CommitInfo::new(WritePathOrId::parse(&path)?);

@@ -8,7 +8,13 @@ mod call;
 mod content;
 mod error;
 mod named;
+mod no_answer;
+mod raw;
 
 pub use call::Reply;
 pub use content::{ByteRange, Content};
 pub use error::{CallError, Failure, Refusal};
+#[cfg(any(feature = "blocking", feature = "callback"))]
+pub(crate) use named::each_route;
+pub use no_answer::{LocalError, NoAnswer, NoAnswerReason};
+pub use raw::RawReply;

@@ -40,6 +40,19 @@ impl Client {
         }
     }
 
+    /// The same service as another user, over the same connections.
+    #[must_use]
+    pub fn with_tokens(&self, tokens: impl TokenSource + 'static) -> Self {
+        Self {
+            inner: Arc::new(Inner {
+                endpoint: self.inner.endpoint.clone(),
+                tokens: Box::new(tokens),
+                path_root: self.inner.path_root.clone(),
+                transport: self.inner.transport.clone(),
+            }),
+        }
+    }
+
     /// Where the calls go.
     pub fn endpoint(&self) -> &Endpoint {
         &self.inner.endpoint
@@ -118,7 +131,7 @@ impl ClientBuilder {
             plain_http: self.endpoint.is_plain_http(),
             loopback: self.endpoint.is_loopback(),
         })
-        .map_err(|why| BuildError {
+        .map_err(|why| BuildError::Transport {
             endpoint: self.endpoint.to_string(),
             why,
         })?;
@@ -135,10 +148,34 @@ impl ClientBuilder {
 
 /// The parts don't make a client.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "can't make a client for {endpoint} ({why}); check the given certificates and the system's own"
-)]
-pub struct BuildError {
-    endpoint: String,
-    why: String,
+#[non_exhaustive]
+pub enum BuildError {
+    /// A certificate or the user agent can't be used, or the system has no certificates.
+    #[error(
+        "can't make a client for {endpoint} ({why}); check the given certificates and the system's own"
+    )]
+    Transport {
+        /// Where to.
+        endpoint: String,
+        /// What is wrong.
+        why: String,
+    },
+    /// The system gives no threads to a client that carries calls out by itself.
+    #[error("can't start threads for {endpoint} ({why}); end other programs, or raise the limit")]
+    Threads {
+        /// Where to.
+        endpoint: String,
+        /// In the system's words.
+        why: String,
+    },
+}
+
+impl BuildError {
+    #[cfg(any(feature = "commands", feature = "blocking", feature = "callback"))]
+    pub(crate) fn threads(endpoint: &Endpoint, error: &std::io::Error) -> Self {
+        Self::Threads {
+            endpoint: endpoint.to_string(),
+            why: error.to_string(),
+        }
+    }
 }

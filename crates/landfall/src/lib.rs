@@ -35,7 +35,15 @@
 //! ([`transfer::Event`]) and, for those who look for faults, by `tracing`.
 
 pub mod api;
+#[cfg(any(feature = "commands", feature = "blocking", feature = "callback"))]
+mod background;
+#[cfg(feature = "blocking")]
+pub mod blocking;
+#[cfg(feature = "callback")]
+pub mod callback;
 mod client;
+#[cfg(feature = "commands")]
+pub mod commands;
 mod endpoint;
 mod notifications;
 mod secret;
@@ -44,7 +52,12 @@ mod token;
 pub mod transfer;
 mod transport;
 
-pub use api::{ByteRange, CallError, Content, Failure, Refusal, Reply};
+pub use api::{
+    ByteRange, CallError, Content, Failure, LocalError, NoAnswer, NoAnswerReason, RawReply,
+    Refusal, Reply,
+};
+#[cfg(any(feature = "commands", feature = "callback"))]
+pub use background::{RequestId, RequestStatus};
 pub use client::{BuildError, Client, ClientBuilder};
 pub use endpoint::{BadEndpoint, Endpoint};
 pub use notifications::{Notification, Notifications, NotificationsError};

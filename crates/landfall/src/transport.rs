@@ -30,7 +30,7 @@ pub struct Timeouts {
     /// Without any progress of a request's or an answer's body. Default: 60 seconds.
     pub idle: Duration,
     /// From the last byte of the request to the first of the answer: the service may have a
-    /// lot to do. Default: 2 minutes.
+    /// lot to do. A longpoll has the time that it asks for besides. Default: 2 minutes.
     pub answer: Duration,
 }
 
@@ -61,8 +61,12 @@ pub(crate) struct Request<'a> {
     pub(crate) token: Option<&'a Secret<String>>,
     pub(crate) headers: HeaderMap,
     pub(crate) payload: Payload,
+    /// How long the service may take for its answer beyond [`Timeouts::answer`].
+    pub(crate) wait: Duration,
 }
 
+/// Cloning shares the connections.
+#[derive(Clone)]
 pub(crate) struct Transport {
     http: reqwest::Client,
     timeouts: Timeouts,
@@ -109,6 +113,7 @@ impl Transport {
             token,
             mut headers,
             payload,
+            wait,
         } = request;
         if let Some(token) = token {
             headers.insert(AUTHORIZATION, bearer(token, &host)?);
@@ -117,7 +122,7 @@ impl Transport {
         let progress = Arc::new(Progress::new(payload.len()));
         let body = Body::wrap(payload.into_body(Arc::clone(&progress)));
         let sending = self.http.post(url).headers(headers).body(body).send();
-        let response = self.watch(sending, &progress, &host).await?;
+        let response = self.watch(sending, &progress, wait, &host).await?;
         Ok(Incoming::new(response, host, self.timeouts.idle))
     }
 
@@ -146,6 +151,7 @@ impl Transport {
         &self,
         sending: F,
         progress: &Progress,
+        wait: Duration,
         host: &str,
     ) -> Result<reqwest::Response, Fault>
     where
@@ -157,7 +163,7 @@ impl Transport {
         loop {
             let complete = seen == progress.total();
             let patience = if complete {
-                self.timeouts.answer
+                self.timeouts.answer + wait
             } else {
                 // Until the connection stands no byte can move.
                 self.timeouts.idle.max(self.timeouts.connect)

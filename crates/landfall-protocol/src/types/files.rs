@@ -2,9 +2,12 @@
 
 use crate::hash::{ContentHash, GivenHash};
 use crate::ids::{AccountId, FileId, NamespaceId, Rev, SessionId};
+use crate::json;
 use crate::path::{ReadPath, WritePathOrId};
 use crate::time::Timestamp;
+use crate::wire::Strictness;
 use crate::{wire_struct, wire_union};
+use std::str::FromStr;
 
 wire_union! {
     /// What is at a path (Spec: `files.Metadata`).
@@ -298,6 +301,30 @@ wire_union! {
         Overwrite = "overwrite",
         /// Overwrite only this rev; autorename appends "conflicted copy".
         Update(Rev) under = "update",
+    }
+}
+
+/// The text is no mode.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "must be add, overwrite or update:REV, a rev having 9 or more lowercase hex digits, or one of them as JSON"
+)]
+pub struct NotAMode;
+
+/// Reads a mode as people type it, `update:REV` for a certain rev, or as the API's JSON.
+impl FromStr for WriteMode {
+    type Err = NotAMode;
+
+    fn from_str(text: &str) -> Result<Self, NotAMode> {
+        match text {
+            "add" => return Ok(Self::Add),
+            "overwrite" => return Ok(Self::Overwrite),
+            _ => {}
+        }
+        if let Some(rev) = text.strip_prefix("update:") {
+            return rev.parse().map(Self::Update).map_err(|_| NotAMode);
+        }
+        json::read(text.as_bytes(), Strictness::Strict).map_err(|_| NotAMode)
     }
 }
 

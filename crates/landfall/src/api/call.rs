@@ -6,8 +6,11 @@ use crate::transport::{Answer, Payload, Request, ascii};
 use crate::{Client, Secret};
 use bytes::Bytes;
 use landfall_protocol::routes::{Auth, Style};
+use landfall_protocol::types::folders::ListFolderLongpollArg;
 use landfall_protocol::{Call, Strictness, Wire, json, limits};
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RANGE};
+use std::any::Any;
+use std::time::Duration;
 
 const ARGUMENT: HeaderName = HeaderName::from_static("dropbox-api-arg");
 const RESULT: HeaderName = HeaderName::from_static("dropbox-api-result");
@@ -38,7 +41,8 @@ impl Client {
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         let body = json::to_header(&arg.encode());
-        self.for_json::<C>(headers, body.into()).await
+        let wait = meant_to_wait(arg);
+        self.for_json::<C>(headers, body.into(), wait).await
     }
 
     /// Calls a route that takes a payload. A route of another style does not compile.
@@ -64,7 +68,7 @@ impl Client {
             HeaderValue::from_static("application/octet-stream"),
         );
         ascii(&mut headers, ARGUMENT, &json::to_header(&arg.encode()));
-        self.for_json::<C>(headers, payload).await
+        self.for_json::<C>(headers, payload, Duration::ZERO).await
     }
 
     /// Calls a route that answers with content, for all of it or a range. A route of another
@@ -83,7 +87,8 @@ impl Client {
         if let Some(range) = range {
             ascii(&mut headers, RANGE, &range.to_string());
         }
-        let incoming = self.send::<C>(headers, Payload::empty()).await?;
+        let incoming = self.send::<C>(headers, Payload::empty(), Duration::ZERO);
+        let incoming = incoming.await?;
         if !matches!(incoming.status(), 200 | 206) {
             let answer = incoming.whole().await;
             let answer = answer.map_err(|fault| self.failed::<C>(fault, None))?;
@@ -113,8 +118,9 @@ impl Client {
         &self,
         headers: HeaderMap,
         payload: Payload,
+        wait: Duration,
     ) -> Result<Reply<C::Result>, Failed<C>> {
-        let incoming = self.send::<C>(headers, payload).await?;
+        let incoming = self.send::<C>(headers, payload, wait).await?;
         let answer = incoming.whole().await;
         let answer = answer.map_err(|fault| self.failed::<C>(fault, None))?;
         if answer.status != 200 {
@@ -140,6 +146,7 @@ impl Client {
         &self,
         mut headers: HeaderMap,
         payload: Payload,
+        wait: Duration,
     ) -> Result<crate::transport::Incoming, Failed<C>> {
         let route = C::ID.route();
         let token: Option<Secret<String>> = match route.auth {
@@ -149,7 +156,8 @@ impl Client {
             }
             Auth::None => None,
         };
-        if let Some(root) = self.path_root() {
+        // Without a user there is nothing that a path could be relative to.
+        if let (Auth::User, Some(root)) = (route.auth, self.path_root()) {
             ascii(&mut headers, PATH_ROOT, &json::to_header(&root.encode()));
         }
         tracing::debug!(route = route.tail, bytes = payload.len(), "call");
@@ -159,6 +167,7 @@ impl Client {
             token: token.as_ref(),
             headers,
             payload,
+            wait,
         });
         let incoming = sent.await.map_err(|fault| self.failed::<C>(fault, None))?;
         tracing::debug!(route = route.tail, status = incoming.status(), "answer");
@@ -182,5 +191,35 @@ impl Client {
     #[cfg(feature = "transfer")]
     pub(crate) fn broke_off<C: Call>(&self, fault: crate::transport::Fault) -> Failed<C> {
         self.failed::<C>(fault, None)
+    }
+}
+
+/// How long the service may take for its answer because the caller asked it to.
+fn meant_to_wait(arg: &dyn Any) -> Duration {
+    /// What the service adds at the most, so that not all clients return at once (Spec:
+    /// `ListFolderLongpollArg.timeout`).
+    const ADDED: Duration = Duration::from_secs(90);
+    match arg.downcast_ref() {
+        Some(ListFolderLongpollArg { timeout, .. }) => Duration::from_secs(timeout.get()) + ADDED,
+        None => Duration::ZERO,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::meant_to_wait;
+    use landfall_protocol::types::folders::{
+        ListFolderCursor, ListFolderLongpollArg, LongpollTimeout,
+    };
+    use std::time::Duration;
+
+    #[test]
+    fn a_longpoll_may_take_as_long_as_it_was_told_and_what_is_added() {
+        let arg = ListFolderLongpollArg {
+            cursor: ListFolderCursor::from_stored("c"),
+            timeout: LongpollTimeout::new(480),
+        };
+        assert_eq!(meant_to_wait(&arg), Duration::from_secs(570));
+        assert_eq!(meant_to_wait(&()), Duration::ZERO);
     }
 }

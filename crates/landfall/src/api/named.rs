@@ -1,165 +1,212 @@
-//! A method per route, in the table's order.
+//! A method per route: the list, once, and the async methods made of it.
 
 use super::{ByteRange, CallError, Content, Reply};
 use crate::Client;
 use crate::transport::Payload;
 use landfall_protocol::calls;
 use landfall_protocol::routes::NoError;
-use landfall_protocol::types::{files, folders, sessions, users};
+use landfall_protocol::types::{batches, files, folders, sessions, users};
+
+/// Calls a macro for each route, in the table's order, with the route's style (`void`: rpc
+/// without an argument), its words, its method's name and its types. Each face of the library
+/// makes its methods of this list.
+macro_rules! each_route {
+    ($method:ident) => {
+        $method! { upload
+            /// `files/upload`: saves a payload of at most 150 MiB at a path.
+            upload: Upload(files::UploadArg) -> files::FileMetadata, files::UploadError
+        }
+        $method! { upload
+            /// `files/alpha/upload`: the same under an older address (deprecated).
+            alpha_upload: AlphaUpload(files::UploadArg) -> files::FileMetadata, files::UploadError
+        }
+        $method! { upload
+            /// `files/upload_session/start`: begins a session, with its first bytes or without.
+            upload_session_start: UploadSessionStart(sessions::UploadSessionStartArg)
+                -> sessions::UploadSessionStartResult, sessions::UploadSessionStartError
+        }
+        $method! { rpc
+            /// `files/upload_session/start_batch`: begins up to 1,000 sessions, all empty.
+            upload_session_start_batch:
+                UploadSessionStartBatch(batches::UploadSessionStartBatchArg)
+                -> batches::UploadSessionStartBatchResult, NoError
+        }
+        $method! { upload
+            /// `files/upload_session/append`: adds bytes to a session and leaves it open
+            /// (deprecated).
+            upload_session_append_v1: UploadSessionAppendV1(sessions::UploadSessionCursor)
+                -> (), sessions::UploadSessionAppendError
+        }
+        $method! { upload
+            /// `files/upload_session/append_batch`: adds the parts of one payload to up to 1,000
+            /// sessions. A success has a verdict for each part, in their order.
+            upload_session_append_batch:
+                UploadSessionAppendBatch(batches::UploadSessionAppendBatchArg)
+                -> batches::UploadSessionAppendBatchResult, batches::UploadSessionAppendBatchError
+        }
+        $method! { upload
+            /// `files/upload_session/append_v2`: adds bytes to a session.
+            upload_session_append: UploadSessionAppend(sessions::UploadSessionAppendArg)
+                -> (), sessions::UploadSessionAppendError
+        }
+        $method! { upload
+            /// `files/upload_session/finish`: finishes a session, with its last bytes or without,
+            /// and saves the uploaded data to a path.
+            ///
+            /// After a refusal under `path` the payload is part of the session: repeat with an
+            /// empty one and the new offset.
+            upload_session_finish: UploadSessionFinish(sessions::UploadSessionFinishArg)
+                -> files::FileMetadata, sessions::UploadSessionFinishError
+        }
+        $method! { rpc
+            /// `files/upload_session/finish_batch`: finishes up to 1,000 closed sessions in the
+            /// background; ask for the verdicts by [`Self::upload_session_finish_batch_check`]
+            /// (deprecated).
+            upload_session_finish_batch_v1:
+                UploadSessionFinishBatchV1(batches::UploadSessionFinishBatchArg)
+                -> batches::UploadSessionFinishBatchLaunch, NoError
+        }
+        $method! { rpc
+            /// `files/upload_session/finish_batch_v2`: finishes up to 1,000 closed sessions. A
+            /// success has a verdict for each, in their order.
+            upload_session_finish_batch:
+                UploadSessionFinishBatch(batches::UploadSessionFinishBatchArg)
+                -> batches::UploadSessionFinishBatchResult, NoError
+        }
+        $method! { rpc
+            /// `files/upload_session/finish_batch/check`: says how far a `finish_batch` is.
+            upload_session_finish_batch_check:
+                UploadSessionFinishBatchCheck(batches::PollArg)
+                -> batches::UploadSessionFinishBatchJobStatus, batches::PollError
+        }
+        $method! { rpc
+            /// `files/get_metadata`: says what is at a path. The root has no metadata.
+            get_metadata: GetMetadata(files::GetMetadataArg)
+                -> files::Metadata, files::GetMetadataError
+        }
+        $method! { rpc
+            /// `files/list_folder`: the first page of a folder.
+            list_folder: ListFolder(folders::ListFolderArg)
+                -> folders::ListFolderResult, folders::ListFolderError
+        }
+        $method! { rpc
+            /// `files/list_folder/continue`: the next page, or what changed since.
+            list_folder_continue: ListFolderContinue(folders::ListFolderContinueArg)
+                -> folders::ListFolderResult, folders::ListFolderContinueError
+        }
+        $method! { rpc
+            /// `files/list_folder/get_latest_cursor`: a cursor for what changes from now on.
+            list_folder_get_latest_cursor: ListFolderGetLatestCursor(folders::ListFolderArg)
+                -> folders::ListFolderGetLatestCursorResult, folders::ListFolderError
+        }
+        $method! { rpc
+            /// `files/list_folder/longpoll`: waits until something changed, for as long as the
+            /// argument says and the service adds (up to 90 seconds). No token is sent.
+            list_folder_longpoll: ListFolderLongpoll(folders::ListFolderLongpollArg)
+                -> folders::ListFolderLongpollResult, folders::ListFolderLongpollError
+        }
+        $method! { download
+            /// `files/download`: opens a file's content, all or a range. What a range can't
+            /// satisfy is an error of the service, a file of no bytes included.
+            download: Download(files::DownloadArg) -> files::FileMetadata, files::DownloadError
+        }
+        $method! { rpc
+            /// `files/delete_v2`: deletes a file, or a folder with all in it.
+            delete: Delete(files::DeleteArg) -> files::DeleteResult, files::DeleteError
+        }
+        $method! { rpc
+            /// `files/create_folder_v2`: makes a folder and those above it.
+            create_folder: CreateFolder(folders::CreateFolderArg)
+                -> folders::CreateFolderResult, folders::CreateFolderError
+        }
+        $method! { void
+            /// `users/get_current_account`: says whose token it is.
+            get_current_account: GetCurrentAccount() -> users::FullAccount, NoError
+        }
+        $method! { void
+            /// `users/get_space_usage`: says how full the account is.
+            get_space_usage: GetSpaceUsage() -> users::SpaceUsage, NoError
+        }
+        $method! { rpc
+            /// `check/user`: echoes a text of at most 500 characters; tests connection and token.
+            check_user: CheckUser(users::EchoArg) -> users::EchoResult, users::EchoError
+        }
+    };
+}
+
+#[cfg(any(feature = "blocking", feature = "callback"))]
+pub(crate) use each_route;
+
+macro_rules! method {
+    (upload $(#[$words:meta])* $name:ident: $id:ident($arg:ty) -> $result:ty, $error:ty) => {
+        $(#[$words])*
+        ///
+        /// # Errors
+        /// [`CallError`]
+        pub async fn $name(
+            &self,
+            arg: &$arg,
+            payload: impl Into<Payload>,
+        ) -> Result<Reply<$result>, CallError<$error>> {
+            self.call_upload::<calls::$id>(arg, payload).await
+        }
+    };
+    (rpc $(#[$words:meta])* $name:ident: $id:ident($arg:ty) -> $result:ty, $error:ty) => {
+        $(#[$words])*
+        ///
+        /// # Errors
+        /// [`CallError`]
+        pub async fn $name(&self, arg: &$arg) -> Result<Reply<$result>, CallError<$error>> {
+            self.call_rpc::<calls::$id>(arg).await
+        }
+    };
+    (void $(#[$words:meta])* $name:ident: $id:ident() -> $result:ty, $error:ty) => {
+        $(#[$words])*
+        ///
+        /// # Errors
+        /// [`CallError`]
+        pub async fn $name(&self) -> Result<Reply<$result>, CallError<$error>> {
+            self.call_rpc::<calls::$id>(&()).await
+        }
+    };
+    (download $(#[$words:meta])* $name:ident: $id:ident($arg:ty) -> $result:ty, $error:ty) => {
+        $(#[$words])*
+        ///
+        /// # Errors
+        /// [`CallError`]
+        pub async fn $name(
+            &self,
+            arg: &$arg,
+            range: Option<ByteRange>,
+        ) -> Result<Content<$result>, CallError<$error>> {
+            self.call_download::<calls::$id>(arg, range).await
+        }
+    };
+}
 
 /// Each method makes its call once and never repeats it; the transfer engine does that, with
 /// the knowledge of what a repetition means.
 impl Client {
-    /// `files/upload`: saves a payload of at most 150 MiB at a path.
-    ///
-    /// # Errors
-    /// [`CallError`]
-    pub async fn upload(
-        &self,
-        arg: &files::UploadArg,
-        payload: impl Into<Payload>,
-    ) -> Result<Reply<files::FileMetadata>, CallError<files::UploadError>> {
-        self.call_upload::<calls::Upload>(arg, payload).await
+    each_route!(method);
+}
+
+#[cfg(test)]
+mod tests {
+    use landfall_protocol::RouteId;
+    use landfall_protocol::routes::ROUTES;
+
+    macro_rules! id {
+        ($style:ident $(#[$words:meta])* $name:ident: $id:ident($($arg:ty)?) -> $($rest:tt)*) => {
+            NAMED.lock().unwrap().push(RouteId::$id);
+        };
     }
 
-    /// `files/upload_session/start`: begins a session, with its first bytes or without.
-    ///
-    /// # Errors
-    /// [`CallError`]
-    pub async fn upload_session_start(
-        &self,
-        arg: &sessions::UploadSessionStartArg,
-        payload: impl Into<Payload>,
-    ) -> Result<
-        Reply<sessions::UploadSessionStartResult>,
-        CallError<sessions::UploadSessionStartError>,
-    > {
-        self.call_upload::<calls::UploadSessionStart>(arg, payload)
-            .await
-    }
+    static NAMED: std::sync::Mutex<Vec<RouteId>> = std::sync::Mutex::new(Vec::new());
 
-    /// `files/upload_session/append_v2`: adds bytes to a session.
-    ///
-    /// # Errors
-    /// [`CallError`]
-    pub async fn upload_session_append(
-        &self,
-        arg: &sessions::UploadSessionAppendArg,
-        payload: impl Into<Payload>,
-    ) -> Result<Reply<()>, CallError<sessions::UploadSessionAppendError>> {
-        self.call_upload::<calls::UploadSessionAppend>(arg, payload)
-            .await
-    }
-
-    /// `files/upload_session/finish`: finishes a session, with its last bytes or without, and
-    /// saves the uploaded data to a path.
-    ///
-    /// # Errors
-    /// [`CallError`]. After a refusal under `path` the payload is part of the session: repeat
-    /// with an empty one and the new offset.
-    pub async fn upload_session_finish(
-        &self,
-        arg: &sessions::UploadSessionFinishArg,
-        payload: impl Into<Payload>,
-    ) -> Result<Reply<files::FileMetadata>, CallError<sessions::UploadSessionFinishError>> {
-        self.call_upload::<calls::UploadSessionFinish>(arg, payload)
-            .await
-    }
-
-    /// `files/get_metadata`: says what is at a path. The root has no metadata.
-    ///
-    /// # Errors
-    /// [`CallError`]
-    pub async fn get_metadata(
-        &self,
-        arg: &files::GetMetadataArg,
-    ) -> Result<Reply<files::Metadata>, CallError<files::GetMetadataError>> {
-        self.call_rpc::<calls::GetMetadata>(arg).await
-    }
-
-    /// `files/list_folder`: the first page of a folder.
-    ///
-    /// # Errors
-    /// [`CallError`]
-    pub async fn list_folder(
-        &self,
-        arg: &folders::ListFolderArg,
-    ) -> Result<Reply<folders::ListFolderResult>, CallError<folders::ListFolderError>> {
-        self.call_rpc::<calls::ListFolder>(arg).await
-    }
-
-    /// `files/list_folder/continue`: the next page, or what changed since.
-    ///
-    /// # Errors
-    /// [`CallError`]
-    pub async fn list_folder_continue(
-        &self,
-        arg: &folders::ListFolderContinueArg,
-    ) -> Result<Reply<folders::ListFolderResult>, CallError<folders::ListFolderContinueError>> {
-        self.call_rpc::<calls::ListFolderContinue>(arg).await
-    }
-
-    /// `files/download`: opens a file's content, all or a range. What a range can't satisfy is
-    /// an error of the service, a file of no bytes included.
-    ///
-    /// # Errors
-    /// [`CallError`]
-    pub async fn download(
-        &self,
-        arg: &files::DownloadArg,
-        range: Option<ByteRange>,
-    ) -> Result<Content<files::FileMetadata>, CallError<files::DownloadError>> {
-        self.call_download::<calls::Download>(arg, range).await
-    }
-
-    /// `files/delete_v2`: deletes a file, or a folder with all in it.
-    ///
-    /// # Errors
-    /// [`CallError`]
-    pub async fn delete(
-        &self,
-        arg: &files::DeleteArg,
-    ) -> Result<Reply<files::DeleteResult>, CallError<files::DeleteError>> {
-        self.call_rpc::<calls::Delete>(arg).await
-    }
-
-    /// `files/create_folder_v2`: makes a folder and those above it.
-    ///
-    /// # Errors
-    /// [`CallError`]
-    pub async fn create_folder(
-        &self,
-        arg: &folders::CreateFolderArg,
-    ) -> Result<Reply<folders::CreateFolderResult>, CallError<folders::CreateFolderError>> {
-        self.call_rpc::<calls::CreateFolder>(arg).await
-    }
-
-    /// `users/get_current_account`: says whose token it is.
-    ///
-    /// # Errors
-    /// [`CallError`]
-    pub async fn get_current_account(
-        &self,
-    ) -> Result<Reply<users::FullAccount>, CallError<NoError>> {
-        self.call_rpc::<calls::GetCurrentAccount>(&()).await
-    }
-
-    /// `users/get_space_usage`: says how full the account is.
-    ///
-    /// # Errors
-    /// [`CallError`]
-    pub async fn get_space_usage(&self) -> Result<Reply<users::SpaceUsage>, CallError<NoError>> {
-        self.call_rpc::<calls::GetSpaceUsage>(&()).await
-    }
-
-    /// `check/user`: echoes a text of at most 500 characters; tests connection and token.
-    ///
-    /// # Errors
-    /// [`CallError`]
-    pub async fn check_user(
-        &self,
-        arg: &users::EchoArg,
-    ) -> Result<Reply<users::EchoResult>, CallError<users::EchoError>> {
-        self.call_rpc::<calls::CheckUser>(arg).await
+    #[test]
+    fn each_route_has_its_method_in_the_table_s_order() {
+        each_route!(id);
+        let routes: Vec<_> = ROUTES.iter().map(|route| route.id).collect();
+        assert_eq!(*NAMED.lock().unwrap(), routes);
     }
 }

@@ -34,6 +34,18 @@ impl Payload {
         self
     }
 
+    /// Keeps `count` at the number of bytes that were handed to the connection so far.
+    #[cfg(any(feature = "commands", feature = "callback"))]
+    pub(crate) fn counted(mut self, count: Arc<AtomicU64>) -> Self {
+        let also = self.sent.take();
+        self.on_sent(move |sent| {
+            count.store(sent, Ordering::Relaxed);
+            if let Some(also) = &also {
+                also(sent);
+            }
+        })
+    }
+
     /// How many bytes.
     pub fn len(&self) -> u64 {
         self.data.len() as u64
