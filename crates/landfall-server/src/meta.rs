@@ -25,6 +25,7 @@ pub use loads::{
 pub use memory::MemoryEngine;
 pub use sqlite::{OpenError, SqliteEngine};
 
+use crate::sys::Planned;
 use changes::Changes;
 use futures_util::future::BoxFuture;
 use rows::Ns;
@@ -55,6 +56,12 @@ pub enum MetaError {
     /// The store failed, or was stopped after a failure.
     #[error("the metadata can't be used: {0}")]
     Failed(String),
+}
+
+impl From<Planned> for MetaError {
+    fn from(planned: Planned) -> Self {
+        Self::Failed(planned.to_string())
+    }
 }
 
 /// What an operation decided: what changes, and what the caller is told. An error may have

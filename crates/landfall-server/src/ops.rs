@@ -34,7 +34,7 @@ use crate::blobs::{BlobError, BlobStore};
 use crate::meta::rows::{Account, Ns};
 use crate::meta::{Decision, Effect, Loads, Meta, MetaError, Operation};
 use crate::rules::naming::Numbering;
-use crate::sys::Sys;
+use crate::sys::{Planned, Sys};
 use landfall_protocol::Scope;
 use std::sync::Arc;
 
@@ -143,6 +143,12 @@ pub enum Trouble {
     /// The argument can't be one, in a way that its type doesn't show.
     #[error("{0}")]
     BadArgument(&'static str),
+}
+
+impl From<Planned> for Trouble {
+    fn from(planned: Planned) -> Self {
+        Self::Meta(planned.into())
+    }
 }
 
 /// Why a use case failed: in the API's terms, or not.

@@ -5,6 +5,7 @@ use crate::meta::MetaError;
 use crate::ops::{AdminError, Service, hash_of_token};
 use crate::rules::naming::Numbering;
 use crate::storage::Storage;
+use crate::sys::Point;
 use crate::upkeep::{Policy, Upkeep, keep_up};
 use std::fmt;
 use std::future::Future;
@@ -124,7 +125,15 @@ impl Server {
         let Storage { meta, blobs, sys } = storage;
         let service = Service::new(meta, blobs, sys, options.numbering).await?;
         let listen = |source| ServeError::Listen { address, source };
+        let failpoints = service.sys.failpoints.clone();
+        let reached = |point| {
+            failpoints
+                .hit(point)
+                .map_err(|planned| listen(planned.into()))
+        };
+        reached(Point::ServeListen)?;
         let listener = TcpListener::bind(address).await.map_err(listen)?;
+        reached(Point::ServeListening)?;
         let address = listener.local_addr().map_err(listen)?;
         let state = Arc::new(State::new(service, process, upkeep.scrubbed()));
         Ok(Self {

@@ -5,7 +5,7 @@
 use crate::blobs::{BlobStore, LocalBlobs, MemoryBlobs};
 use crate::meta::{MemoryEngine, Meta, OpenError, SqliteEngine};
 use crate::ops::Admin;
-use crate::sys::{Fs, Sys};
+use crate::sys::{Fs, Point, Sys};
 use crate::upkeep::Upkeep;
 use std::io::ErrorKind;
 use std::path::Path;
@@ -52,7 +52,12 @@ impl Storage {
             dir: dir.to_owned(),
             source,
         };
+        let reached = |point| {
+            let planned = sys.failpoints.hit(point);
+            planned.map_err(|planned| directory(planned.into()))
+        };
         create_all(&*sys.fs, dir).map_err(directory)?;
+        reached(Point::OpenDirMade)?;
         if let Some(kind) = sys.fs.network(dir).map_err(directory)? {
             return Err(OpenError::Network {
                 dir: dir.to_owned(),
@@ -60,15 +65,19 @@ impl Storage {
             });
         }
         sys.fs.create_dir(&blobs).map_err(directory)?;
+        reached(Point::OpenBlobsMade)?;
         // Made before SQLite does, for its owner alone: the log files take the same mode.
         let metadata = dir.join("metadata.sqlite");
         match sys.fs.create_file(&metadata) {
             Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(directory(error)),
             _ => {}
         }
-        let engine = SqliteEngine::open(&metadata)?;
+        reached(Point::OpenFileMade)?;
+        let engine = SqliteEngine::open(&metadata, sys.failpoints.clone())?;
+        reached(Point::OpenCommitted)?;
         // The name of a file that was just made is as perishable as any.
         sys.fs.sync_dir(dir).map_err(directory)?;
+        reached(Point::OpenSynced)?;
         Ok(Self {
             meta: Meta::new(engine),
             blobs: Arc::new(LocalBlobs::new(sys.clone(), blobs)),

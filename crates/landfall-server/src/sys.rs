@@ -11,7 +11,7 @@ pub mod shared_sync;
 pub mod weakened;
 
 pub use clock::{Clock, ManualClock, Micros, SystemClock};
-pub use failpoints::{Failpoints, Fault};
+pub use failpoints::{Failpoints, Fault, PlanError, Planned, Point};
 pub use fs::{Fs, RealFs};
 pub use random::{Random, SystemRandom};
 pub use shared_sync::SharedSync;
@@ -32,13 +32,24 @@ pub struct Sys {
 }
 
 impl Sys {
-    /// The real world.
+    /// The real world, where nothing breaks on purpose.
     pub fn real() -> Self {
         Self {
             clock: Arc::new(SystemClock),
             random: Arc::new(SystemRandom),
             fs: Arc::new(RealFs),
-            failpoints: Failpoints::from_environment(),
+            failpoints: Failpoints::default(),
         }
+    }
+
+    /// The real world, and the faults that the environment plans.
+    ///
+    /// # Errors
+    /// The plan can't be read.
+    pub fn from_environment() -> Result<Self, PlanError> {
+        Ok(Self {
+            failpoints: Failpoints::from_environment()?,
+            ..Self::real()
+        })
     }
 }

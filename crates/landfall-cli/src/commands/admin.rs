@@ -7,15 +7,18 @@ use crate::cli::{
 use crate::exit::{Exit, Fail, Result};
 use crate::output;
 use landfall_server::meta::rows::{AccountState, SessionState};
+use landfall_server::sys::Sys;
 use landfall_server::upkeep::Policy;
 use landfall_server::{Admin, AdminError, Storage, TokenGrant};
 use std::time::Duration;
 
 pub(crate) async fn run(args: &Args) -> Result<()> {
-    let storage = Storage::open(&args.data).map_err(|error| {
+    let failed = |error: &dyn std::error::Error| {
         let what = format!("can't open {}", args.data.display());
         Fail::new(Exit::Other, what, error)
-    })?;
+    };
+    let sys = Sys::from_environment().map_err(|error| failed(&error))?;
+    let storage = Storage::open_with(&args.data, sys).map_err(|error| failed(&error))?;
     let admin = storage.admin();
     match &args.command {
         AdminCommand::Account(command) => account(&admin, command).await,

@@ -4,6 +4,7 @@ use crate::cli::{Quota, Serve};
 use crate::exit::{Exit, Fail, Result};
 use crate::remote::TOKEN;
 use crate::{output, run};
+use landfall_server::sys::Sys;
 use landfall_server::upkeep::Policy;
 use landfall_server::{ServeOptions, Server, Storage, TokenGrant};
 
@@ -18,7 +19,11 @@ pub(crate) async fn run(args: &Serve) -> Result<()> {
             let (storage, token) = ephemeral().await?;
             (storage, token)
         }
-        (Some(data), false) => (Storage::open(data).map_err(|error| failed(&error))?, None),
+        (Some(data), false) => {
+            let sys = Sys::from_environment().map_err(|error| failed(&error))?;
+            let storage = Storage::open_with(data, sys).map_err(|error| failed(&error))?;
+            (storage, None)
+        }
         (None, false) => {
             let why = "nothing to serve; give --data DIR or --ephemeral";
             return Err(Fail::new(Exit::Usage, &what, why));

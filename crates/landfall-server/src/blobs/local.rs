@@ -9,7 +9,7 @@
 
 use super::{BlobError, BlobStore, BlobWriter, Checksums};
 use crate::meta::rows::{Blob, BlobId, BlobPlace};
-use crate::sys::{SharedSync, Sys};
+use crate::sys::{Point, SharedSync, Sys};
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use std::fs::File;
@@ -97,9 +97,10 @@ impl Inner {
         let mut writer = self.writer();
         let current = writer.name == id.writer();
         if !writer.made || !current {
-            self.sys
-                .fs
-                .create_dir(&dir)
+            let point = self.sys.failpoints.hit(Point::BlobMakeDir);
+            point
+                .map_err(io::Error::from)
+                .and_then(|()| self.sys.fs.create_dir(&dir))
                 .map_err(|error| BlobError::io(format!("make {}", dir.display()), &error))?;
             writer.made = current;
         }
@@ -123,10 +124,10 @@ impl Inner {
     fn begin(&self, id: &BlobId) -> Result<Unfinished<'_>, BlobError> {
         let (dir, syncs) = self.directory(id)?;
         let path = self.path(id);
-        let file = self
-            .sys
-            .fs
-            .create_file(&path)
+        let point = self.sys.failpoints.hit(Point::BlobCreate);
+        let file = point
+            .map_err(io::Error::from)
+            .and_then(|()| self.sys.fs.create_file(&path))
             .map_err(|error| BlobError::io(format!("make {}", path.display()), &error))?;
         Ok(Unfinished {
             inner: self,
@@ -154,13 +155,18 @@ struct Unfinished<'i> {
 }
 
 impl Unfinished<'_> {
-    fn step(&self, doing: &str, outcome: io::Result<()>) -> Result<(), BlobError> {
-        outcome.map_err(|error| BlobError::io(format!("{doing} {}", self.path.display()), &error))
+    fn step(
+        &self,
+        doing: &str,
+        outcome: Result<(), impl Into<io::Error>>,
+    ) -> Result<(), BlobError> {
+        let doing = || format!("{doing} {}", self.path.display());
+        outcome.map_err(|error| BlobError::io(doing(), &error.into()))
     }
 
     fn append(&mut self, batch: &[Bytes]) -> Result<(), BlobError> {
         let sys = &self.inner.sys;
-        self.step("write", sys.failpoints.hit("blob.write"))?;
+        self.step("write", sys.failpoints.hit(Point::BlobWrite))?;
         self.step("write", sys.fs.append(&self.file, batch))?;
         let before = self.length;
         self.length += batch.iter().map(|bytes| bytes.len() as u64).sum::<u64>();
@@ -174,10 +180,10 @@ impl Unfinished<'_> {
 
     fn keep(mut self) -> Result<(), BlobError> {
         let sys = &self.inner.sys;
-        self.step("sync", sys.failpoints.hit("blob.sync"))?;
+        self.step("sync", sys.failpoints.hit(Point::BlobSync))?;
         self.step("sync", sys.fs.sync_file(&self.file))?;
         let synced = self.syncs.run(|| {
-            sys.failpoints.hit("blob.sync_dir")?;
+            sys.failpoints.hit(Point::BlobSyncDir)?;
             sys.fs.sync_dir(&self.dir)
         });
         if synced.is_err() {
@@ -185,6 +191,7 @@ impl Unfinished<'_> {
             self.inner.rename(&self.writer);
         }
         self.step("sync the directory of", synced)?;
+        self.step("keep", sys.failpoints.hit(Point::BlobSynced))?;
         self.keep = true;
         Ok(())
     }
@@ -424,7 +431,7 @@ impl BlobWriter for LocalWriter {
 mod tests {
     use super::{BlobError, BlobStore, LocalBlobs};
     use crate::meta::rows::Blob;
-    use crate::sys::{Fault, Sys};
+    use crate::sys::{Fault, Point, Sys};
     use bytes::Bytes;
 
     async fn store(blobs: &LocalBlobs, bytes: &'static [u8]) -> Result<Blob, BlobError> {
@@ -440,7 +447,7 @@ mod tests {
         let blobs = LocalBlobs::new(sys.clone(), dir.path().to_owned());
         let before = store(&blobs, b"before").await.unwrap();
 
-        sys.failpoints.plan("blob.sync_dir", Fault::Error);
+        sys.failpoints.plan(Point::BlobSyncDir, Fault::Error);
         let failed = store(&blobs, b"lost").await;
         assert!(
             matches!(failed, Err(BlobError::Failed { .. })),

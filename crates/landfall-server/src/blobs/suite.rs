@@ -2,7 +2,7 @@
 
 use super::{BlobError, BlobStore, CHECKED, LocalBlobs, MemoryBlobs};
 use crate::meta::rows::{BlobId, BlobPlace};
-use crate::sys::{Fault, Sys};
+use crate::sys::{Fault, Point, Sys};
 use bytes::Bytes;
 use std::future::Future;
 use std::path::Path;
@@ -122,7 +122,14 @@ fn a_local_blob_that_is_not_finished_leaves_no_file() {
 
 #[test]
 fn a_local_blob_whose_disk_fails_says_so_and_leaves_no_file() {
-    for point in ["blob.write", "blob.sync", "blob.sync_dir"] {
+    for point in [
+        Point::BlobMakeDir,
+        Point::BlobCreate,
+        Point::BlobWrite,
+        Point::BlobSync,
+        Point::BlobSyncDir,
+        Point::BlobSynced,
+    ] {
         let dir = tempfile::tempdir().unwrap();
         let sys = Sys::real();
         sys.failpoints.plan(point, Fault::Error);
@@ -134,7 +141,7 @@ fn a_local_blob_whose_disk_fails_says_so_and_leaves_no_file() {
                 Ok(()) => writer.finish().await.unwrap_err(),
                 Err(error) => error,
             };
-            assert!(error.to_string().contains(point), "{error}");
+            assert!(error.to_string().contains(point.name()), "{error}");
         });
         assert_eq!(files(dir.path()), 0, "{point}");
     }

@@ -14,6 +14,7 @@ mod writer;
 pub use open::OpenError;
 
 use super::{Engine, Job, MetaError, Question};
+use crate::sys::Failpoints;
 use futures_util::future::BoxFuture;
 use load::Rows;
 use rusqlite::Connection;
@@ -36,8 +37,9 @@ impl SqliteEngine {
     ///
     /// # Errors
     /// The file can't be opened, or belongs to another version.
-    pub fn open(file: &Path) -> Result<Self, OpenError> {
-        let writer = Writer::start(open::for_writing(file)?);
+    pub fn open(file: &Path, failpoints: Failpoints) -> Result<Self, OpenError> {
+        let connection = open::for_writing(file, &failpoints)?;
+        let writer = Writer::start(connection, failpoints);
         let readers = Readers {
             file: file.to_owned(),
             idle: Mutex::new(Vec::new()),

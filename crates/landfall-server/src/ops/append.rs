@@ -1,7 +1,7 @@
 //! Adding bytes to sessions: one body to one session, or its parts to many.
 
 use super::body::{IncomingBody, Look, Received, is_as_given};
-use super::sessions::{hasher, point};
+use super::sessions::hasher;
 use super::{Caller, Failure, Service};
 use crate::meta::rows::{
     Blob, BlobOffset, Extent, FileOffset, Piece, Session, SessionBytes, SessionState,
@@ -9,7 +9,7 @@ use crate::meta::rows::{
 use crate::meta::{Decision, Effect, Loads, MetaError, Operation};
 use crate::rules::pieces::{At, Placed, may_place, place};
 use crate::rules::session::{Accepted, Refusal, may_append};
-use crate::sys::Micros;
+use crate::sys::{Micros, Point};
 use landfall_protocol::types::batches::{
     UploadSessionAppendBatchArg, UploadSessionAppendBatchArgEntry, UploadSessionAppendBatchError,
     UploadSessionAppendBatchResult, UploadSessionAppendBatchResultEntry,
@@ -48,7 +48,7 @@ impl Service {
         let expected = expected.map_err(refused)?;
         let mut hasher = PartHasher::new(expected, given.is_some())?;
         let received = self.receive(body, &mut hasher).await?;
-        self.sys.failpoints.hit("append.received").map_err(point)?;
+        self.sys.failpoints.hit(Point::AppendReceived)?;
         let hash = hasher.hash();
         if !is_as_given(given, hash) {
             self.discard(received.stored()).await;
@@ -97,7 +97,7 @@ impl Service {
         let now = self.sys.clock.now();
         let mut parts = PartsHasher::new(entries, sessions, now, given.is_some());
         let received = self.receive(body, &mut parts).await?;
-        self.sys.failpoints.hit("append.received").map_err(point)?;
+        self.sys.failpoints.hit(Point::AppendReceived)?;
         let stored = received.stored();
         let Cut { parts, hash } = match parts.finish(received.length) {
             Ok(cut) => cut,
@@ -138,7 +138,9 @@ impl Service {
             blob: received.blob,
             now: self.sys.clock.now(),
         };
-        self.settle(stored, operation).await
+        let outcomes = self.settle(stored, operation).await?;
+        self.sys.failpoints.hit(Point::AppendCommitted)?;
+        Ok(outcomes)
     }
 
     /// The sessions that the entries name, as far as they are there.

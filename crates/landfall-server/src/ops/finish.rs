@@ -2,14 +2,14 @@
 
 use super::body::{IncomingBody, Received, is_as_given};
 use super::commit::{Commit, Saved, properties_error};
-use super::sessions::{hasher, keep, point};
+use super::sessions::{hasher, keep};
 use super::{Caller, Failure, Service, metadata};
 use crate::meta::rows::{FileOffset, Ns, Replay, Session, SessionBytes, SessionState};
 use crate::meta::{CommitView, Decision, Effect, Loads, MetaError, Operation};
 use crate::rules::commit::Incoming;
 use crate::rules::session::{FinishRefusal, Finishing, Refusal, may_finish};
-use crate::sys::Micros;
 use crate::sys::weakened::{Safeguard, without};
+use crate::sys::{Micros, Point};
 use bytes::Bytes;
 use futures_util::future::{BoxFuture, join_all, ready};
 use landfall_protocol::json::to_line;
@@ -66,12 +66,12 @@ impl Service {
             }
             Hashing::Whole(_) => Received::default(),
         };
-        self.sys.failpoints.hit("finish.received").map_err(point)?;
+        self.sys.failpoints.hit(Point::FinishReceived)?;
         let stored = received.stored();
         let operation = self.operation(caller, arg, received, hashing, Finishing::Alone);
-        self.settle(stored, operation)
-            .await?
-            .map_err(Failure::Route)
+        let outcome = self.settle(stored, operation).await?;
+        self.sys.failpoints.hit(Point::FinishCommitted)?;
+        outcome.map_err(Failure::Route)
     }
 
     /// Finishes many sessions, each with an outcome of its own, in the order of the entries.
@@ -133,7 +133,9 @@ impl Service {
                 ))),
             });
         }
-        join_all(outcomes).await.into_iter().collect()
+        let outcomes = join_all(outcomes).await.into_iter().collect();
+        self.sys.failpoints.hit(Point::FinishCommitted)?;
+        outcomes
     }
 
     /// What is known of the sessions that are to be finished.

@@ -6,6 +6,7 @@ use crate::meta::rows::{
     BlobOffset, ContentId, Extent, FileOffset, Replay, Session, SessionBytes, SessionState,
 };
 use crate::meta::{Effect, MetaError, Unconditional};
+use crate::sys::Point;
 use landfall_protocol::types::batches::{
     UploadSessionStartBatchArg, UploadSessionStartBatchResult,
 };
@@ -62,8 +63,10 @@ impl Service {
         let session_id = session.id.clone();
         let mut effects = keep(&session.content, 0, &received);
         effects.push(Effect::PutSession(session));
+        self.sys.failpoints.hit(Point::StartReceived)?;
         self.settle(received.stored(), Unconditional(effects))
             .await?;
+        self.sys.failpoints.hit(Point::StartCommitted)?;
         Ok(UploadSessionStartResult { session_id })
     }
 
@@ -130,10 +133,6 @@ pub(super) fn hasher(session: &Session) -> Result<ContentHasher, MetaError> {
         SessionBytes::Concurrent { .. } => Ok(ContentHasher::new()),
     };
     resumed.map_err(|error| MetaError::Damaged(format!("session {}: {error}", session.id)))
-}
-
-pub(super) fn point(error: std::io::Error) -> MetaError {
-    MetaError::Failed(error.to_string())
 }
 
 /// The effects that make a body a part of a content.

@@ -2,11 +2,12 @@
 
 use super::body::{IncomingBody, Received, is_as_given};
 use super::commit::{Commit, Saved, properties_error};
-use super::sessions::{keep, point};
+use super::sessions::keep;
 use super::{Caller, Failure, Service, metadata};
 use crate::meta::rows::{Ns, Session, SessionBytes};
 use crate::meta::{Decision, Effect, Loads, MetaError, Operation, PlaceView};
 use crate::rules::commit::Incoming;
+use crate::sys::Point;
 use landfall_protocol::types::files::{FileMetadata, UploadArg, UploadError, UploadWriteFailed};
 use landfall_protocol::{BodyHasher, ContentHash, ContentHasher};
 
@@ -28,7 +29,7 @@ impl Service {
             self.discard(received.stored()).await;
             return Err(Failure::Route(UploadError::ContentHashMismatch));
         }
-        self.sys.failpoints.hit("upload.received").map_err(point)?;
+        self.sys.failpoints.hit(Point::UploadReceived)?;
         let hasher = hasher.into_session();
         let stored = received.stored();
         let operation = Upload {
@@ -44,9 +45,9 @@ impl Service {
             received,
             hash: hasher.finish(),
         };
-        self.settle(stored, operation)
-            .await?
-            .map_err(Failure::Route)
+        let outcome = self.settle(stored, operation).await?;
+        self.sys.failpoints.hit(Point::UploadCommitted)?;
+        outcome.map_err(Failure::Route)
     }
 }
 

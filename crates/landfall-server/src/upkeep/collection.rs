@@ -10,7 +10,7 @@ use super::{SLICE, Upkeep};
 use crate::meta::rows::{Blob, BlobId, ContentId, Extent, FileOffset, Writer};
 use crate::meta::{Decision, Effect, Loads, MetaError, Operation, Unconditional};
 use crate::ops::Trouble;
-use crate::sys::Micros;
+use crate::sys::{Micros, Point};
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -31,13 +31,21 @@ impl Upkeep {
         self.meta.transact(beat).await
     }
 
-    pub(super) async fn remove_orphans(&self) -> Result<(), MetaError> {
+    pub(super) async fn remove_orphans(&self) -> Result<(), Trouble> {
+        let failpoints = &self.sys.failpoints;
         let now = self.sys.clock.now();
-        while self.meta.transact(RemovePieces { now }).await? == Orphans::Left {}
-        Ok(())
+        loop {
+            failpoints.hit(Point::CollectRemovePieces)?;
+            let orphans = self.meta.transact(RemovePieces { now }).await?;
+            failpoints.hit(Point::CollectPiecesRemoved)?;
+            if orphans == Orphans::None {
+                return Ok(());
+            }
+        }
     }
 
     pub(super) async fn remove_doomed(&self, grace: Duration) -> Result<u64, Trouble> {
+        let failpoints = &self.sys.failpoints;
         let grace = i64::try_from(grace.as_micros()).unwrap_or(i64::MAX);
         let since = Micros(self.sys.clock.now().0.saturating_sub(grace));
         let mut all = 0;
@@ -50,30 +58,35 @@ impl Upkeep {
                 return Ok(all);
             }
             for blob in &doomed {
+                failpoints.hit(Point::CollectRemoveFile)?;
                 self.blobs.remove(blob).await?;
             }
+            failpoints.hit(Point::CollectFilesRemoved)?;
             all += doomed.len() as u64;
             let forget = doomed.into_iter().map(Effect::ForgetBlob).collect();
             self.meta.transact(Unconditional(forget)).await?;
+            failpoints.hit(Point::CollectForgotten)?;
         }
     }
 
     pub(super) async fn collect_dead_writers(&self) -> Result<u64, Trouble> {
+        let failpoints = &self.sys.failpoints;
         let silent = Micros(self.sys.clock.now().0 - DEAD.as_micros() as i64);
         let own = self.blobs.writer();
         let mut strays = 0;
         for writer in self.meta.read(|loads| loads.writers()).await? {
-            if writer.id == own
-                || !self
-                    .meta
-                    .transact(Fence {
-                        id: writer.id.clone(),
-                        silent,
-                    })
-                    .await?
-            {
+            if writer.id == own {
                 continue;
             }
+            failpoints.hit(Point::CollectFence)?;
+            let fence = Fence {
+                id: writer.id.clone(),
+                silent,
+            };
+            if !self.meta.transact(fence).await? {
+                continue;
+            }
+            failpoints.hit(Point::CollectFenced)?;
             for blob in self.blobs.list(&writer.id).await? {
                 let wanted = blob.clone();
                 if !self
@@ -81,12 +94,15 @@ impl Upkeep {
                     .read(move |loads| loads.knows_blob(&wanted))
                     .await?
                 {
+                    failpoints.hit(Point::CollectRemoveStray)?;
                     self.blobs.remove(&blob).await?;
                     strays += 1;
                 }
             }
+            failpoints.hit(Point::CollectStraysRemoved)?;
             let remove = Effect::RemoveWriter { id: writer.id };
             self.meta.transact(Unconditional(vec![remove])).await?;
+            failpoints.hit(Point::CollectWriterRemoved)?;
         }
         Ok(strays)
     }

@@ -3,7 +3,8 @@
 use super::{SLICE, Upkeep};
 use crate::meta::rows::{ContentId, Revision, Session};
 use crate::meta::{ContentUse, Decision, Effect, Loads, MetaError, Operation};
-use crate::sys::Micros;
+use crate::ops::Trouble;
+use crate::sys::{Micros, Point};
 use landfall_protocol::limits;
 use std::collections::HashMap;
 use std::time::Duration;
@@ -11,16 +12,18 @@ use std::time::Duration;
 impl Upkeep {
     /// Removes sessions whose life is over, and with them the answers that are no longer
     /// repeated. Says how many.
-    pub(super) async fn expire_sessions(&self) -> Result<u64, MetaError> {
+    pub(super) async fn expire_sessions(&self) -> Result<u64, Trouble> {
         let now = self.sys.clock.now();
         let ago = |seconds: u64| Micros(now.0 - Micros(0).plus_seconds(seconds).0);
         let (begun, finished) = (ago(limits::SESSION_LIFE), ago(limits::REPLAY_LIFE));
         let mut all = 0;
         loop {
+            self.sys.failpoints.hit(Point::ExpireRemoveSessions)?;
             let expired = self
                 .meta
                 .transact(ExpireSessions { begun, finished })
                 .await?;
+            self.sys.failpoints.hit(Point::ExpireSessionsRemoved)?;
             all += expired;
             if expired < SLICE as u64 {
                 return Ok(all);
@@ -30,12 +33,14 @@ impl Upkeep {
 
     /// Removes revisions from the history that were replaced or deleted so long ago. Says how
     /// many.
-    pub(super) async fn expire_revisions(&self, keep: Duration) -> Result<u64, MetaError> {
+    pub(super) async fn expire_revisions(&self, keep: Duration) -> Result<u64, Trouble> {
         let keep = i64::try_from(keep.as_micros()).unwrap_or(i64::MAX);
         let ended = Micros(self.sys.clock.now().0.saturating_sub(keep));
         let mut all = 0;
         loop {
+            self.sys.failpoints.hit(Point::ExpireRemoveRevisions)?;
             let expired = self.meta.transact(ExpireRevisions { ended }).await?;
+            self.sys.failpoints.hit(Point::ExpireRevisionsRemoved)?;
             all += expired;
             if expired < SLICE as u64 {
                 return Ok(all);

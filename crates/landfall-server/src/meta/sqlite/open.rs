@@ -1,6 +1,7 @@
 //! Opening the file: settings that must hold, schema, versions.
 
 use crate::sys::weakened::{Safeguard, without};
+use crate::sys::{Failpoints, Point};
 use landfall_protocol::FOLDING_VERSION;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 use std::path::{Path, PathBuf};
@@ -91,7 +92,7 @@ pub enum OpenError {
 }
 
 /// A connection that may write; makes file and schema where they are missing.
-pub(super) fn for_writing(file: &Path) -> Result<Connection, OpenError> {
+pub(super) fn for_writing(file: &Path, failpoints: &Failpoints) -> Result<Connection, OpenError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
         | OpenFlags::SQLITE_OPEN_CREATE
         | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -120,11 +121,18 @@ pub(super) fn for_writing(file: &Path) -> Result<Connection, OpenError> {
         .map_err(sqlite)?;
     check(file, "synchronous", synchronous == level, synchronous)?;
 
+    let reached = |point| {
+        failpoints
+            .hit(point)
+            .map_err(|planned| sqlite(planned.into()))
+    };
+    reached(Point::OpenMakeSchema)?;
     // Two processes may come here at once: the schema is made under the write lock.
     let transaction = connection
         .transaction_with_behavior(TransactionBehavior::Immediate)
         .map_err(sqlite)?;
     prepare(&transaction, file)?;
+    reached(Point::OpenSchemaMade)?;
     transaction.commit().map_err(sqlite)?;
     Ok(connection)
 }
@@ -229,6 +237,7 @@ fn check(
 #[cfg(test)]
 mod tests {
     use super::{OpenError, for_writing};
+    use crate::sys::Failpoints;
     use rusqlite::Connection;
 
     /// Everything that a file's schema consists of; comments and white space don't count.
@@ -260,9 +269,9 @@ mod tests {
         old.pragma_update(None, "user_version", 1).unwrap();
         drop(old);
 
-        let new = for_writing(&dir.path().join("new.sqlite")).unwrap();
+        let new = for_writing(&dir.path().join("new.sqlite"), &Failpoints::default()).unwrap();
         for _ in 0..2 {
-            let upgraded = for_writing(&file).unwrap();
+            let upgraded = for_writing(&file, &Failpoints::default()).unwrap();
             assert_eq!(schema(&upgraded), schema(&new));
             let used: i64 = upgraded
                 .query_row("SELECT used FROM namespace WHERE ns = 7", [], |row| {
@@ -277,10 +286,10 @@ mod tests {
     fn a_file_of_a_newer_version_is_refused_by_name() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("metadata.sqlite");
-        let connection = for_writing(&file).unwrap();
+        let connection = for_writing(&file, &Failpoints::default()).unwrap();
         connection.pragma_update(None, "user_version", 999).unwrap();
         drop(connection);
-        let error = for_writing(&file).unwrap_err();
+        let error = for_writing(&file, &Failpoints::default()).unwrap_err();
         assert!(
             matches!(error, OpenError::Newer { found: 999, .. }),
             "{error}"
@@ -291,12 +300,12 @@ mod tests {
     fn a_file_with_other_folding_is_refused() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("metadata.sqlite");
-        let connection = for_writing(&file).unwrap();
+        let connection = for_writing(&file, &Failpoints::default()).unwrap();
         connection
             .execute("UPDATE setting SET value = '99'", [])
             .unwrap();
         drop(connection);
-        let error = for_writing(&file).unwrap_err();
+        let error = for_writing(&file, &Failpoints::default()).unwrap_err();
         assert!(matches!(error, OpenError::Folding { .. }), "{error}");
     }
 }

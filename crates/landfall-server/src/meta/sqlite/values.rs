@@ -2,6 +2,7 @@
 
 use crate::meta::MetaError;
 use crate::meta::rows::NotificationEvent;
+use crate::sys::Planned;
 use landfall_protocol::{BlockDigests, Scope};
 use rusqlite::ErrorCode;
 
@@ -14,6 +15,14 @@ pub(super) fn failure(error: rusqlite::Error) -> MetaError {
             MetaError::Damaged(error.to_string())
         }
         _ => MetaError::Failed(error.to_string()),
+    }
+}
+
+impl From<Planned> for rusqlite::Error {
+    /// As if the disk failed underneath SQLite.
+    fn from(planned: Planned) -> Self {
+        let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_IOERR);
+        Self::SqliteFailure(code, Some(planned.to_string()))
     }
 }
 

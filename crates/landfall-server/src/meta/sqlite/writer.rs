@@ -10,6 +10,7 @@ use super::load::Rows;
 use super::values::failure;
 use crate::meta::rows::BlobPlace;
 use crate::meta::{Effect, Job, MetaError};
+use crate::sys::{Failpoints, Point};
 use rusqlite::{Connection, ErrorCode, Savepoint, Transaction, TransactionBehavior};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc;
@@ -43,10 +44,11 @@ pub(super) struct Writer {
 
 impl Writer {
     /// Starts the thread; it ends when the writer is dropped.
-    pub(super) fn start(connection: Connection) -> Self {
+    pub(super) fn start(connection: Connection, failpoints: Failpoints) -> Self {
         let (queue, waiting) = mpsc::sync_channel(QUEUE);
         let store = Store {
             connection,
+            failpoints,
             stopped: None,
         };
         thread::Builder::new()
@@ -87,6 +89,7 @@ fn serve(mut store: Store, waiting: &mpsc::Receiver<Waiting>) {
 
 struct Store {
     connection: Connection,
+    failpoints: Failpoints,
     /// Set after a failed write to the disk: what the kernel holds is not known any more, and a
     /// second attempt that succeeds would prove nothing. Only a restart, which reads the log
     /// from the disk, tells.
@@ -120,13 +123,10 @@ impl Store {
         if let Some(error) = &self.stopped {
             return Err(error.clone());
         }
-        let begun = begin(&mut self.connection);
+        let begun = begin(&mut self.connection, &self.failpoints);
         let mut transaction = begun.map_err(|RolledBack(error)| error)?;
         in_savepoint(&mut transaction, &mut *waiting.job).0?;
-        if let Err(error) = transaction.commit() {
-            return Err(self.failed_commit(&error));
-        }
-        Ok(())
+        commit(transaction, &self.failpoints).map_err(|error| self.failed_commit(&error))
     }
 
     fn transaction(
@@ -134,7 +134,7 @@ impl Store {
         group: &mut Vec<Waiting>,
         mut more: impl FnMut() -> Option<Waiting>,
     ) -> Result<Vec<Outcome>, RolledBack> {
-        let mut transaction = begin(&mut self.connection)?;
+        let mut transaction = begin(&mut self.connection, &self.failpoints)?;
         let mut outcomes = Vec::new();
         let mut bytes = 0;
         loop {
@@ -145,6 +145,8 @@ impl Store {
                 let error = outcome.err().unwrap_or(MetaError::Busy);
                 return Err(RolledBack(error));
             }
+            let joined = self.failpoints.hit(Point::GroupJoined);
+            joined.map_err(|planned| RolledBack(failure(planned.into())))?;
             outcomes.push(outcome);
             bytes += inline;
             if outcomes.len() == group.len() {
@@ -155,7 +157,7 @@ impl Store {
                 }
             }
         }
-        match transaction.commit() {
+        match commit(transaction, &self.failpoints) {
             Ok(()) => Ok(outcomes),
             Err(error) => {
                 let error = self.failed_commit(&error);
@@ -183,10 +185,25 @@ impl Store {
 }
 
 /// Takes the write lock, before anything is read.
-fn begin(connection: &mut Connection) -> Result<Transaction<'_>, RolledBack> {
-    connection
+fn begin<'c>(
+    connection: &'c mut Connection,
+    failpoints: &Failpoints,
+) -> Result<Transaction<'c>, RolledBack> {
+    let rolled_back = |error| RolledBack(failure(error));
+    let transaction = connection
         .transaction_with_behavior(TransactionBehavior::Immediate)
-        .map_err(|error| RolledBack(failure(error)))
+        .map_err(rolled_back)?;
+    let begun = failpoints.hit(Point::GroupBegun);
+    begun.map_err(|planned| rolled_back(planned.into()))?;
+    Ok(transaction)
+}
+
+/// Makes everything in the transaction durable. After an error it may be, or not.
+fn commit(transaction: Transaction<'_>, failpoints: &Failpoints) -> rusqlite::Result<()> {
+    failpoints.hit(Point::GroupCommit)?;
+    transaction.commit()?;
+    failpoints.hit(Point::GroupCommitted)?;
+    Ok(())
 }
 
 /// Runs a job in a savepoint of its own; also says how many bytes of bodies it stores inline.
@@ -235,6 +252,7 @@ mod tests {
     use super::{Store, Waiting};
     use crate::meta::sqlite::open;
     use crate::meta::{Effect, Job, Loads, MetaError};
+    use crate::sys::Failpoints;
     use rusqlite::Connection;
     use std::path::Path;
     use tokio::sync::oneshot;
@@ -278,7 +296,8 @@ mod tests {
 
     fn store(file: &Path) -> Store {
         Store {
-            connection: open::for_writing(file).unwrap(),
+            connection: open::for_writing(file, &Failpoints::default()).unwrap(),
+            failpoints: Failpoints::default(),
             stopped: None,
         }
     }
