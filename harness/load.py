@@ -34,7 +34,8 @@ class Load:
         self.left = BUDGET
         # The rev last seen at each path: what an update names, often out of date.
         self.known = {path: file.rev for path, file in history.base.items()}
-        open_sessions = [session for session in history.sessions if not session.finished]
+        # Those of which it is known what they hold.
+        open_sessions = [session for session in history.sessions if not session.pending and not session.commit]
         self.clients = [
             Client(self, f"{seed}.{number}", number, open_sessions[number::clients])
             for number in range(clients)

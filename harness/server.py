@@ -13,19 +13,23 @@ LIBC = ctypes.CDLL(None)
 
 
 class DoesNotStart(Exception):
-    """What a server that was acknowledged to hold data must never do."""
+    """What a server that was acknowledged to hold data must never do; `code` is its exit code."""
+
+    def __init__(self, why, code):
+        super().__init__(f"the server doesn't start: {why}")
+        self.code = code
 
 
 class Server:
-    """A running `landfall serve`; `prefix` is a program to run it under."""
+    """A running `landfall serve`; `prefix` is a program to run it under, `plan` are faults."""
 
-    def __init__(self, binary, data, log, prefix=(), weakened=True):
-        command = [*prefix, binary, "serve", "--data", str(data), "--listen", "127.0.0.1:0"]
+    def __init__(self, binary, data, log, prefix=(), weakened=True, plan="", options=()):
+        command = [*prefix, binary, "serve", "--data", str(data), "--listen", "127.0.0.1:0", *options]
         self.log = Path(log)
         with open(log, "ab") as stderr:
             self.process = subprocess.Popen(
                 command,
-                env=environment(weakened),
+                env=environment(weakened, plan),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=stderr,
@@ -36,7 +40,7 @@ class Server:
         try:
             line = self._first_line()
             if not line.startswith("listening on "):
-                raise DoesNotStart(f"the server doesn't start: {line!r} {self.complaint()}")
+                raise DoesNotStart(f"{line!r} {self.complaint()}", self.process.poll())
             self.port = int(line.rsplit(":", 1)[1])
         except BaseException:
             self.kill()
@@ -49,13 +53,24 @@ class Server:
         self.process.wait()
         self.process.stdout.close()
 
+    def stop(self):
+        """In good order; the exit code."""
+        if self.process.poll() is None:
+            os.kill(self._pid(), signal.SIGTERM)
+        code = self.process.wait(START)
+        self.process.stdout.close()
+        return code
+
     def complaint(self):
         """The last that it said."""
         return self.log.read_text(errors="replace")[-600:]
 
     def _first_line(self):
         ready, _, _ = select.select([self.process.stdout], [], [], START)
-        return self.process.stdout.readline().decode().strip() if ready else ""
+        line = self.process.stdout.readline().decode().strip() if ready else ""
+        if ready and not line:
+            self.process.wait(START)
+        return line
 
     def _pid(self):
         """The server itself: the program around it then ends by itself."""
@@ -68,15 +83,34 @@ class Server:
 
 def account(binary, data):
     """Makes an account beside the running server; returns its token."""
-    admin = [binary, "admin", "--data", str(data)]
-    run = dict(env=environment(weakened=False), check=True, capture_output=True, text=True)
-    subprocess.run([*admin, "account", "add", "panda", "--display-name", "Panda"], **run)
-    made = subprocess.run([*admin, "token", "create", "--account", "panda"], **run)
-    return made.stdout.strip()
+    for command in (["account", "add", "panda", "--display-name", "Panda"], ["token", "create", "--account", "panda"]):
+        done = admin(binary, data, *command, weakened=False)
+        done.check_returncode()
+    return done.stdout.strip()
 
 
-def environment(weakened):
+def admin(binary, data, *command, weakened=True):
+    """Runs `landfall admin` to its end."""
+    with begin_admin(binary, data, *command, weakened=weakened) as process:
+        stdout, stderr = process.communicate(timeout=START)
+    return subprocess.CompletedProcess(command, process.returncode, stdout, stderr)
+
+
+def begin_admin(binary, data, *command, weakened=True, plan=""):
+    """A `landfall admin` that runs; `plan` are faults."""
+    return subprocess.Popen(
+        [binary, "admin", "--data", str(data), *command],
+        env=environment(weakened, plan),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def environment(weakened, plan=""):
     """Nothing of the caller's, but what takes a safeguard away (see test_of_test.py)."""
     names = ("PATH", "LANDFALL_WEAKENED") if weakened else ("PATH",)
     kept = {name: os.environ[name] for name in names if name in os.environ}
-    return {**kept, "RUST_LOG": "warn"}
+    # The end of a round of the upkeep is told as information.
+    return {**kept, "RUST_LOG": "warn,landfall_server::server=info", "LANDFALL_FAILPOINTS": plan}

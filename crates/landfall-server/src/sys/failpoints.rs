@@ -3,6 +3,7 @@
 //! All of them are [`Point`]s, listed below and nowhere else. A point costs one relaxed load
 //! while nothing is planned.
 
+use rustix::process::{Signal, kill_process};
 use std::fmt;
 use std::io;
 use std::num::NonZeroU32;
@@ -279,11 +280,12 @@ impl Failpoints {
         // Whoever planned it wants to know that it happened.
         tracing::warn!("planned fault at {point}: {fault:?}");
         match fault {
-            Fault::Error => Err(Planned(point)),
+            Fault::Error => return Err(Planned(point)),
             Fault::Panic => panic!("planned fault at {point}"),
-            Fault::Kill => signal(rustix::process::Signal::KILL),
-            Fault::Stop => signal(rustix::process::Signal::STOP),
+            Fault::Kill => send(Signal::KILL),
+            Fault::Stop => send(Signal::STOP),
         }
+        Ok(())
     }
 
     /// What is planned for this time that the point is reached.
@@ -325,11 +327,15 @@ impl FromStr for Failpoints {
     }
 }
 
-/// Sends this process a signal that it can't catch.
-fn signal(signal: rustix::process::Signal) -> Result<(), Planned> {
-    rustix::process::kill_process(rustix::process::getpid(), signal)
-        .expect("a process may end itself");
-    Ok(())
+/// Sends this process a signal that nobody can catch.
+fn send(signal: Signal) {
+    // By the name of this thread, so that it is the one to take the signal: if another thread
+    // took it, this one would go on for some steps.
+    #[cfg(target_os = "linux")]
+    let process = rustix::thread::gettid();
+    #[cfg(not(target_os = "linux"))]
+    let process = rustix::process::getpid();
+    kill_process(process, signal).expect("a process may end itself");
 }
 
 #[cfg(test)]
