@@ -2,6 +2,8 @@
 
 use super::scrub::Turn;
 use super::{Collected, HEARTBEAT, Policy, Upkeep};
+use futures_util::FutureExt;
+use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
@@ -20,10 +22,19 @@ const TURN: Duration = Duration::from_secs(5 * 60);
 /// per second; each by itself, so that none waits for another. Never ends.
 pub(crate) async fn keep_up(upkeep: Upkeep, policy: Option<Policy>, scrub: Option<u64>) {
     tokio::join!(
-        live(&upkeep),
-        collect(&upkeep, policy),
-        read(&upkeep, scrub)
+        whatever_happens(|| live(&upkeep)),
+        whatever_happens(|| collect(&upkeep, policy)),
+        whatever_happens(|| read(&upkeep, scrub))
     );
+}
+
+/// Begins again after a panic, a little later. Nobody would notice that the upkeep has ended
+/// before the disk is full.
+async fn whatever_happens<F: Future<Output = ()>>(work: impl Fn() -> F) {
+    while AssertUnwindSafe(work()).catch_unwind().await.is_err() {
+        tracing::error!("the upkeep panicked; it is tried again");
+        sleep(HEARTBEAT).await;
+    }
 }
 
 async fn live(upkeep: &Upkeep) {
@@ -73,9 +84,9 @@ async fn read(upkeep: &Upkeep, rate: Option<u64>) {
 #[cfg(test)]
 mod tests {
     use super::super::HEARTBEAT;
-    use super::keep_up;
+    use super::{Policy, keep_up};
     use crate::Storage;
-    use crate::meta::rows::{Blob, BlobId, BlobPlace, Writer};
+    use crate::meta::rows::{Blob, BlobId, BlobPlace, ContentId, Writer};
     use crate::meta::{Effect, Unconditional};
     use crate::sys::{Clock, ManualClock, Micros, Sys};
     use bytes::Bytes;
@@ -112,5 +123,21 @@ mod tests {
             let writers = storage.meta.read(|loads| loads.writers()).await.unwrap();
             assert_eq!(writers[0].heartbeat, clock.now());
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_panic_in_the_upkeep_is_not_the_end_of_it() {
+        let mut sys = Sys::real();
+        sys.failpoints = "collect.remove_pieces=panic@1".parse().unwrap();
+        let storage = Storage::memory_with(sys);
+        let orphan = vec![Effect::AddOrphan(ContentId("orphan".into()))];
+        storage.meta.transact(Unconditional(orphan)).await.unwrap();
+        let orphans = || storage.meta.read(|loads| loads.orphans(1));
+
+        let mut routine = pin!(keep_up(storage.upkeep(), Some(Policy::default()), None));
+        assert!(timeout(HEARTBEAT / 2, &mut routine).await.is_err());
+        assert_eq!(orphans().await.unwrap().len(), 1);
+        assert!(timeout(HEARTBEAT, &mut routine).await.is_err());
+        assert_eq!(orphans().await.unwrap(), []);
     }
 }
