@@ -137,6 +137,8 @@ class Prepared:
         self._aging += aged("session", "created", "id", finished)
         self._aging += aged("replay", "committed", "session", finished, LONG_AGO["session"])
         with connected(self.data) as database:
+            # Whoever comes next does the upkeep at once.
+            database.execute("DELETE FROM lease")
             ended = [rev for rev, in database.execute("SELECT rev FROM revision WHERE ended IS NOT NULL ORDER BY rev")]
         mine = [rev for rev in ended if rev in history.old_files][::2]
         for rev in mine:

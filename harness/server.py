@@ -113,4 +113,4 @@ def environment(weakened, plan=""):
     names = ("PATH", "LANDFALL_WEAKENED") if weakened else ("PATH",)
     kept = {name: os.environ[name] for name in names if name in os.environ}
     # The end of a round of the upkeep is told as information.
-    return {**kept, "RUST_LOG": "warn,landfall_server::server=info", "LANDFALL_FAILPOINTS": plan}
+    return {**kept, "RUST_LOG": "warn,landfall_server::upkeep=info", "LANDFALL_FAILPOINTS": plan}

@@ -18,12 +18,34 @@ use std::path::Path;
 
 /// What this crate does with files; all calls block.
 pub trait Fs: Debug + Send + Sync {
-    /// Makes a directory that only its owner can enter (0700), durably. One that exists is
-    /// left as it is.
+    /// Makes a directory that only its owner can enter (0700); the name is durable after
+    /// [`Self::sync_dir`] of the one above it.
+    ///
+    /// # Errors
+    /// The system's; `AlreadyExists` if the name is taken.
+    fn make_dir(&self, dir: &Path) -> io::Result<()>;
+
+    /// Makes a directory durably. One that exists is left as it is, but its name is made
+    /// durable too: a crash may have come between its making and its sync.
     ///
     /// # Errors
     /// The system's.
-    fn create_dir(&self, dir: &Path) -> io::Result<()>;
+    fn create_dir(&self, dir: &Path) -> io::Result<()> {
+        let exists = match self.make_dir(dir) {
+            Ok(()) => false,
+            Err(_) if dir.is_dir() => true,
+            Err(error) => return Err(error),
+        };
+        let above = match dir.parent() {
+            Some(above) if !above.as_os_str().is_empty() => above,
+            _ => Path::new("."),
+        };
+        match self.sync_dir(above) {
+            // Then nobody made it here a moment ago.
+            Err(error) if exists && is_foreign(&error) => Ok(()),
+            synced => synced,
+        }
+    }
 
     /// Makes a new file that only its owner can read (0600); the name is durable after
     /// [`Self::sync_dir`].
@@ -93,20 +115,24 @@ pub trait Fs: Debug + Send + Sync {
     fn free_bytes(&self, dir: &Path) -> io::Result<u64>;
 }
 
+/// Whether a directory can't be synced because it isn't ours: we may not read it, or nothing can
+/// be written there.
+fn is_foreign(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::PermissionDenied
+            | io::ErrorKind::ReadOnlyFilesystem
+            | io::ErrorKind::InvalidInput
+    )
+}
+
 /// The operating system's files.
 #[derive(Clone, Copy, Debug)]
 pub struct RealFs;
 
 impl Fs for RealFs {
-    fn create_dir(&self, dir: &Path) -> io::Result<()> {
-        match DirBuilder::new().mode(0o700).create(dir) {
-            Ok(()) => match dir.parent() {
-                Some(parent) if !parent.as_os_str().is_empty() => self.sync_dir(parent),
-                _ => self.sync_dir(Path::new(".")),
-            },
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && dir.is_dir() => Ok(()),
-            Err(error) => Err(error),
-        }
+    fn make_dir(&self, dir: &Path) -> io::Result<()> {
+        DirBuilder::new().mode(0o700).create(dir)
     }
 
     fn create_file(&self, path: &Path) -> io::Result<File> {
