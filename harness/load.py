@@ -23,7 +23,7 @@ EDGES = (0, 1, 100, 4096, INLINE - 1, INLINE, INLINE + 1)
 class Load:
     """All clients of one cycle, and what they share."""
 
-    def __init__(self, history, port, token, seed, clients, late_answers_count):
+    def __init__(self, history, port, token, seed, clients, late_answers_count, budget=BUDGET):
         self.history = history
         self.port = port
         self.token = token
@@ -31,7 +31,7 @@ class Load:
         # From here on an answer may be missing. Before, each must come.
         self.crashing = threading.Event()
         self.late_answers_count = late_answers_count
-        self.left = BUDGET
+        self.left = budget
         # The rev last seen at each path: what an update names, often out of date.
         self.known = {path: file.rev for path, file in history.base.items()}
         # Those of which it is known what they hold.

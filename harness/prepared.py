@@ -27,10 +27,13 @@ DAY = 24 * HOUR
 LONG_AGO = {"session": 8 * DAY, "doomed": 7 * HOUR, "revision": 100 * DAY, "writer": HOUR}
 KEEP_REVISIONS = ("--keep-revisions", "30d")
 # More than the upkeep takes in one step (`SLICE` in upkeep.rs).
-MANY = 230
+MANY = 210
 SOON = 12
 STRAYS = 3
 THREADS = 8
+# Of the load: every case looks at all of it.
+ACKS = 200
+BYTES = 8 * 1024 * 1024
 
 
 class Prepared:
@@ -80,9 +83,10 @@ class Prepared:
     def _fill(self, server):
         self.token = account(self.binary, self.data)
         history = History()
-        load = Load(history, server.port, self.token, f"{self.seed}.prepared", 4, True)
+        load = Load(history, server.port, self.token, f"{self.seed}.prepared", 4, True, BYTES)
         load.start()
-        load.stopping.wait(1.0)
+        while history.acks < ACKS and not history.surprises:
+            load.stopping.wait(0.01)
         load.join()
         api = Api(server.port, self.token)
         seen = observe(api, history, self.data / "metadata.sqlite", random.Random(self.seed), "prepared")
@@ -108,7 +112,7 @@ class Prepared:
         soon = self._each(server, range(SOON), lambda api, number: session(api, number, True))
         many = self._each(server, range(SOON, SOON + MANY), lambda api, number: session(api, number, number % 4 > 0))
         revisions = range(1000, 1000 + MANY)
-        old = self._each(server, revisions, lambda api, number: revision(api, number, number % 8 == 0))
+        old = self._each(server, revisions, lambda api, number: revision(api, number, number % 4 > 0))
         api = Api(server.port, self.token)
         ok(api.rpc("files/delete_v2", {"path": "/old.bin"}))
         api.close()

@@ -20,7 +20,7 @@ from check import check
 from history import History
 from load import Load
 from observe import observe
-from prepared import DAY, KEEP_REVISIONS, age_writers, connected
+from prepared import BYTES, DAY, KEEP_REVISIONS, age_writers, connected
 from server import DoesNotStart, Server, account, admin, begin_admin
 
 CLIENTS = 4
@@ -190,7 +190,7 @@ class Trial:
 
     def load(self, clients=CLIENTS, crashing=False):
         """Clients; `crashing` if an answer may be missing."""
-        load = Load(self.history, self.server.port, self.token, self.label, clients, True)
+        load = Load(self.history, self.server.port, self.token, self.label, clients, True, BYTES)
         if crashing:
             load.crashing.set()
         load.start()

@@ -18,6 +18,10 @@ pub(crate) enum Safeguard {
     CommitSync,
     /// The answer of a finish is kept: `replay`.
     Replay,
+    /// The rows of an orphan go before its files: `rows-first`.
+    RowsFirst,
+    /// A dead writer is fenced before its strays go: `fence`.
+    Fence,
 }
 
 /// Whether the safeguard was taken away.
@@ -30,6 +34,8 @@ pub(crate) fn without(safeguard: Safeguard) -> bool {
         Safeguard::DirSync => "dir-sync",
         Safeguard::CommitSync => "commit-sync",
         Safeguard::Replay => "replay",
+        Safeguard::RowsFirst => "rows-first",
+        Safeguard::Fence => "fence",
     };
     std::env::var(VARIABLE).is_ok_and(|gone| gone == name)
 }
