@@ -121,7 +121,7 @@ impl Inner {
         }
     }
 
-    fn begin(&self, id: &BlobId) -> Result<Unfinished<'_>, BlobError> {
+    fn begin(self: &Arc<Self>, id: &BlobId) -> Result<Unfinished, BlobError> {
         let (dir, syncs) = self.directory(id)?;
         let path = self.path(id);
         let point = self.sys.failpoints.hit(Point::BlobCreate);
@@ -130,7 +130,7 @@ impl Inner {
             .and_then(|()| self.sys.fs.create_file(&path))
             .map_err(|error| BlobError::io(format!("make {}", path.display()), &error))?;
         Ok(Unfinished {
-            inner: self,
+            inner: Arc::clone(self),
             writer: id.writer().to_owned(),
             dir,
             syncs,
@@ -142,9 +142,9 @@ impl Inner {
     }
 }
 
-/// A file that goes away unless it is finished.
-struct Unfinished<'i> {
-    inner: &'i Inner,
+/// A file that goes away unless somebody keeps it.
+struct Unfinished {
+    inner: Arc<Inner>,
     writer: String,
     dir: PathBuf,
     syncs: Arc<SharedSync>,
@@ -154,7 +154,7 @@ struct Unfinished<'i> {
     keep: bool,
 }
 
-impl Unfinished<'_> {
+impl Unfinished {
     fn step(
         &self,
         doing: &str,
@@ -178,7 +178,8 @@ impl Unfinished<'_> {
         Ok(())
     }
 
-    fn keep(mut self) -> Result<(), BlobError> {
+    /// Makes bytes and name survive power loss.
+    fn sync(&self) -> Result<(), BlobError> {
         let sys = &self.inner.sys;
         self.step("sync", sys.failpoints.hit(Point::BlobSync))?;
         self.step("sync", sys.fs.sync_file(&self.file))?;
@@ -191,13 +192,11 @@ impl Unfinished<'_> {
             self.inner.rename(&self.writer);
         }
         self.step("sync the directory of", synced)?;
-        self.step("keep", sys.failpoints.hit(Point::BlobSynced))?;
-        self.keep = true;
-        Ok(())
+        self.step("keep", sys.failpoints.hit(Point::BlobSynced))
     }
 }
 
-impl Drop for Unfinished<'_> {
+impl Drop for Unfinished {
     fn drop(&mut self) {
         if !self.keep {
             // If it can't be removed now, it is garbage that nothing refers to.
@@ -216,7 +215,7 @@ impl BlobStore for LocalBlobs {
             let (blob, on_their_way) = (id.clone(), Arc::clone(&inner.on_their_way));
             spawn_blocking(move || {
                 let written = write(&inner, &blob, &mut coming);
-                // A writer that was dropped doesn't listen.
+                // A writer that was dropped doesn't listen, and the file goes with the answer.
                 let _ = done.send(written);
             });
             Ok(Box::new(LocalWriter {
@@ -319,11 +318,16 @@ struct Batch {
     _on_their_way: OwnedSemaphorePermit,
 }
 
-fn write(
-    inner: &Inner,
-    id: &BlobId,
-    coming: &mut mpsc::Receiver<Batch>,
-) -> Result<Option<Checksums>, BlobError> {
+/// A file that is durable, and its checksums.
+struct Written {
+    file: Unfinished,
+    checksums: Checksums,
+}
+
+/// What comes of a blob; `None`: its writer was dropped.
+type Outcome = Result<Option<Written>, BlobError>;
+
+fn write(inner: &Arc<Inner>, id: &BlobId, coming: &mut mpsc::Receiver<Batch>) -> Outcome {
     let mut file = inner.begin(id)?;
     let mut checksums = Checksums::default();
     while let Some(batch) = coming.blocking_recv() {
@@ -332,8 +336,8 @@ fn write(
         }
         file.append(&batch.bytes)?;
         if batch.last {
-            file.keep()?;
-            return Ok(Some(checksums));
+            file.sync()?;
+            return Ok(Some(Written { file, checksums }));
         }
     }
     Ok(None)
@@ -367,7 +371,7 @@ struct LocalWriter {
     gathered: usize,
     on_their_way: Arc<Semaphore>,
     batches: mpsc::Sender<Batch>,
-    outcome: oneshot::Receiver<Result<Option<Checksums>, BlobError>>,
+    outcome: oneshot::Receiver<Outcome>,
 }
 
 impl LocalWriter {
@@ -413,12 +417,18 @@ impl BlobWriter for LocalWriter {
         Box::pin(async move {
             self.send(true).await?;
             match self.outcome.await {
-                Ok(Ok(Some(checksums))) => Ok(Blob {
-                    id: self.id,
-                    length: checksums.length(),
-                    checksums: checksums.finish(),
-                    place: BlobPlace::Stored,
-                }),
+                Ok(Ok(Some(Written {
+                    mut file,
+                    checksums,
+                }))) => {
+                    file.keep = true;
+                    Ok(Blob {
+                        id: self.id,
+                        length: checksums.length(),
+                        checksums: checksums.finish(),
+                        place: BlobPlace::Stored,
+                    })
+                }
                 Ok(Ok(None)) => Err(task_failed(&"the task ended early")),
                 Ok(Err(error)) => Err(error),
                 Err(error) => Err(task_failed(&error)),

@@ -4,6 +4,7 @@ use super::{BlobError, BlobStore, CHECKED, LocalBlobs, MemoryBlobs};
 use crate::meta::rows::{BlobId, BlobPlace};
 use crate::sys::{Fault, Point, Sys};
 use bytes::Bytes;
+use futures_util::FutureExt;
 use std::future::Future;
 use std::path::Path;
 
@@ -116,6 +117,24 @@ fn a_local_blob_that_is_not_finished_leaves_no_file() {
         let store = LocalBlobs::new(Sys::real(), dir.path().to_owned());
         let mut writer = store.create().await.unwrap();
         writer.write(Bytes::from_static(b"hello")).await.unwrap();
+    });
+    assert_eq!(files(dir.path()), 0);
+}
+
+#[test]
+fn a_local_blob_that_is_finished_when_nobody_waits_for_it_any_more_leaves_no_file() {
+    let dir = tempfile::tempdir().unwrap();
+    run(async {
+        let store = LocalBlobs::new(Sys::real(), dir.path().to_owned());
+        loop {
+            let mut writer = store.create().await.unwrap();
+            writer.write(Bytes::from_static(b"hello")).await.unwrap();
+            // Everything is handed over; then the client hangs up.
+            match writer.finish().now_or_never() {
+                None => break,
+                Some(finished) => store.remove(&finished.unwrap().id).await.unwrap(),
+            }
+        }
     });
     assert_eq!(files(dir.path()), 0);
 }

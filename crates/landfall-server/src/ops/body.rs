@@ -7,6 +7,7 @@ use crate::meta::{Effect, MetaError, Operation, Unconditional};
 use bytes::{Bytes, BytesMut};
 use futures_util::future::BoxFuture;
 use landfall_protocol::{BodyHasher, ContentHash, GivenHash};
+use tokio::task::JoinError;
 
 /// Bytes up to which a body is stored in the metadata: below it, two syncs cost more than a
 /// larger row. The figure is SQLite's sweet spot.
@@ -133,6 +134,18 @@ impl Service {
         body: Option<BlobId>,
         operation: O,
     ) -> Result<O::Answer, MetaError> {
+        // On a task of its own: a client that hangs up ends its request, but not this.
+        let service = self.clone();
+        let settled = tokio::spawn(async move { service.decide(body, operation).await });
+        let failed = |error: JoinError| Err(MetaError::Unknown(error.to_string()));
+        settled.await.unwrap_or_else(failed)
+    }
+
+    async fn decide<O: Operation>(
+        &self,
+        body: Option<BlobId>,
+        operation: O,
+    ) -> Result<O::Answer, MetaError> {
         let outcome = self.meta.transact(operation).await;
         match &outcome {
             // It may be there, or come to be there.
@@ -164,5 +177,40 @@ impl Service {
             checksums: checksums.finish(),
             place: BlobPlace::Inline(bytes),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Service;
+    use crate::meta::Unconditional;
+    use crate::{Numbering, Storage};
+    use bytes::Bytes;
+    use futures_util::FutureExt;
+    use std::time::Duration;
+    use tokio::time::{sleep, timeout};
+
+    #[tokio::test]
+    async fn a_refused_body_goes_even_if_its_client_has_hung_up() {
+        let dir = tempfile::tempdir().unwrap();
+        let Storage { meta, blobs, sys } = Storage::open(dir.path()).unwrap();
+        let service = Service::new(meta, blobs, sys, Numbering::Documented);
+        let service = service.await.unwrap();
+        let hung_up = async || {
+            let mut writer = service.blobs.create().await.unwrap();
+            writer.write(Bytes::from_static(b"refused")).await.unwrap();
+            let blob = writer.finish().await.unwrap();
+            // Nothing refers to the body after this, and nobody waits for it.
+            let settled = service.settle(Some(blob.id), Unconditional(Vec::new()));
+            settled.now_or_never().is_none()
+        };
+        while !hung_up().await {}
+        let gone = async {
+            let writer = service.blobs.writer();
+            while !service.blobs.list(&writer).await.unwrap().is_empty() {
+                sleep(Duration::from_millis(1)).await;
+            }
+        };
+        timeout(Duration::from_secs(10), gone).await.unwrap();
     }
 }
