@@ -21,11 +21,14 @@ import tempfile
 import time
 from pathlib import Path
 
+from cycle import Result
 from prepared import Prepared
-from server import admin, begin_admin
+from server import begin_admin
 from trial import Case, Trial
 
 FAULTS = ("error", "panic", "kill")
+# Bytes that all cases together need.
+ROOM = 1 << 30
 
 # Which points are met where, and up to which time there is sure to be.
 BEGIN = {
@@ -90,16 +93,46 @@ PLACES = {
 }
 
 
-def cases(rng, faults):
+def main():
+    options = parser().parse_args()
+    # A plain end on SIGTERM skips the clean-up.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    unknown = points_of(options.landfall) ^ {point for points, _ in PLACES.values() for point in points}
+    if unknown:
+        raise SystemExit(f"points that only the binary knows, or only this harness: {sorted(unknown)}")
+    faults = options.faults.split(",")
+    chosen = [case for case in cases(options.seed) if case.fault in faults and options.only in str(case)]
+    begun = time.monotonic()
+    result = run(options, chosen)
+    points = len({case.point for case in chosen})
+    counts = f"{result.cycles} cases at {points} points, {result.acks} acks, {result.maybes} maybes"
+    verdict = "all kept" if not result.failed else f"{result.failed} cases broke promises"
+    print(f"{counts}: {verdict} ({time.monotonic() - begun:.0f} s, seed {options.seed})")
+    sys.exit(1 if result.failed else 0)
+
+
+def parser():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--landfall", required=True, help="the binary to test")
+    parser.add_argument("--seed", type=int, default=1, help="chooses the time at which each point fails")
+    parser.add_argument("--faults", default="error,panic,kill,stop", help="which kinds")
+    parser.add_argument("--only", default="", help="cases whose name has this in it")
+    parser.add_argument("--jobs", type=int, default=2, help="cases at the same time")
+    parser.add_argument("--until-failure", action="store_true", help="stop at the first broken promise")
+    parser.add_argument("--keep", action="store_true", help="keep the directories of failed cases")
+    parser.add_argument("--work", help="directory for temporary files")
+    return parser
+
+
+def cases(seed):
     """All of them, each at some time that its point is reached."""
-    for place, (points, possible) in PLACES.items():
+    rng = random.Random(seed)
+    for place, (points, faults) in PLACES.items():
         for point, most in points.items():
             # The first transaction of a server is before it serves.
             first = 2 if place == "answer" and point in GROUP else 1
-            for fault in possible:
-                case = Case(place, point, fault, rng.randint(first, most))
-                if fault in faults:
-                    yield case
+            for fault in faults:
+                yield Case(place, point, fault, rng.randint(first, most))
 
 
 def points_of(binary):
@@ -109,67 +142,51 @@ def points_of(binary):
     return set(re.search(r"there are: (.*)", told)[1].split())
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--landfall", required=True, help="the binary to test")
-    parser.add_argument("--seed", type=int, default=1, help="chooses the time at which each point fails")
-    parser.add_argument("--faults", default="error,panic,kill,stop", help="which kinds")
-    parser.add_argument("--only", default="", help="cases whose name has this in it")
-    parser.add_argument("--jobs", type=int, default=2, help="cases at the same time")
-    parser.add_argument("--keep", action="store_true", help="keep the directories of failed cases")
-    parser.add_argument("--work", help="directory for temporary files")
-    options = parser.parse_args()
-    # A plain end on SIGTERM skips the clean-up.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    sys.exit(run(options))
-
-
-def run(options, tell=print):
-    """The exit code."""
-    begun = time.monotonic()
-    rng = random.Random(options.seed)
-    chosen = [case for case in cases(rng, options.faults.split(",")) if options.only in str(case)]
-    known = {point for points, _ in PLACES.values() for point in points}
-    if known != points_of(options.landfall):
-        tell(f"points that the binary or this harness doesn't know: {known ^ points_of(options.landfall)}")
-        return 1
-    work = Path(tempfile.mkdtemp(prefix="landfall-harness-", dir=options.work))
-    failed = acks = maybes = 0
+def run(options, chosen, tell=print):
+    result = Result()
+    work = Path(tempfile.mkdtemp(prefix="landfall-harness-", dir=options.work or in_memory()))
     try:
         prepared = Prepared(options.landfall, work, options.seed)
-        with multiprocessing.get_context("fork").Pool(options.jobs, start, (options, prepared, work)) as pool:
-            for case, found, counts in pool.imap_unordered(one, chosen):
-                acks, maybes = acks + counts[0], maybes + counts[1]
+        with multiprocessing.get_context("fork").Pool(options.jobs, share, (options, prepared, work)) as pool:
+            for case, found, acks, maybes in pool.imap_unordered(one, chosen):
+                result.cycles += 1
+                result.acks += acks
+                result.maybes += maybes
                 if found:
-                    failed += 1
+                    result.failed += 1
+                    result.first = result.first or result.cycles
                     tell(f"{case}: {len(found)} broken promises: {'; '.join(found[:3])[:1500]}")
+                    if options.until_failure:
+                        break
     finally:
-        if not (failed and options.keep):
-            shutil.rmtree(work, ignore_errors=True)
-        else:
+        if options.keep and result.failed:
             print(f"kept in {work}")
-    points = len({case.point for case in chosen})
-    verdict = "all kept" if not failed else f"{failed} cases broke promises"
-    took = time.monotonic() - begun
-    tell(f"{len(chosen)} cases at {points} points, {acks} acks, {maybes} maybes: {verdict} ({took:.0f} s, seed {options.seed})")
-    return 1 if failed else 0
+        else:
+            shutil.rmtree(work, ignore_errors=True)
+    return result
 
 
-def start(*shared):
-    """In each process of the pool."""
+def in_memory():
+    """A disk in memory: none of these faults takes the system's memory away, so it shows as much
+    as another disk, and its syncs cost nothing."""
+    shm = Path("/dev/shm")
+    return shm if shm.is_dir() and shutil.disk_usage(shm).free > ROOM else None
+
+
+def share(*shared):
+    """What each process of the pool knows."""
     global SHARED
     SHARED = shared
 
 
 def one(case):
     options, prepared, work = SHARED
-    place = work / f"{case.place}-{case.point}-{case.fault}"
-    place.mkdir()
+    place = Path(tempfile.mkdtemp(dir=work, prefix=f"{case.place}-{case.point}-{case.fault}-"))
     trial = Trial(case, options.landfall, prepared, place)
     found = trial.run()
     if not (found and options.keep):
         shutil.rmtree(place)
-    return case, found, (trial.history.acks, trial.history.maybes)
+    return case, found, trial.history.acks, trial.history.maybes
 
 
 if __name__ == "__main__":

@@ -12,21 +12,68 @@ import argparse
 import os
 import sys
 import time
+from dataclasses import dataclass
 
+import failpoints
 import kill
 import power_loss
 import strict_disk
 from cycle import run
 from disk import enter_namespace
+from trial import Case
 
 VARIABLE = "LANDFALL_WEAKENED"
 
-# Each safeguard, and the harness whose part it is to miss it.
+
+def tell(text):
+    print(f"  {text[:300]}")
+
+
+@dataclass(frozen=True)
+class Crashes:
+    """A harness that crashes at random moments."""
+
+    harness: object
+    world: type
+
+    @property
+    def name(self):
+        return self.harness.__name__
+
+    def attempt(self, options, cycles):
+        """The first cycle that broke a promise; 0: none did."""
+        given = ["--landfall", options.landfall, "--cycles", str(cycles), "--seed", str(options.seed)]
+        told = self.harness.parser().parse_args([*given, "--until-failure"])
+        return run(self.world, told, tell=tell).first
+
+
+@dataclass(frozen=True)
+class Faults:
+    """Planned faults: at one point, one time after the other."""
+
+    place: str
+    point: str
+    fault: str
+    times: range
+    name = "failpoints"
+
+    def attempt(self, options, cycles):
+        """The first case, as they end, that broke a promise; 0: none did."""
+        cases = [Case(self.place, self.point, self.fault, nth) for nth in self.times[:cycles]]
+        given = ["--landfall", options.landfall, "--seed", str(options.seed)]
+        told = failpoints.parser().parse_args([*given, "--until-failure"])
+        return failpoints.run(told, cases, tell=tell).first
+
+
+# Each safeguard, and whose part it is to miss it.
 SAFEGUARDS = {
-    "file-sync": (power_loss, power_loss.PoweredWorld),
-    "dir-sync": (strict_disk, strict_disk.StrictWorld),
-    "commit-sync": (power_loss, power_loss.PoweredWorld),
-    "replay": (kill, kill.KilledWorld),
+    "file-sync": Crashes(power_loss, power_loss.PoweredWorld),
+    "dir-sync": Crashes(strict_disk, strict_disk.StrictWorld),
+    "commit-sync": Crashes(power_loss, power_loss.PoweredWorld),
+    "replay": Crashes(kill, kill.KilledWorld),
+    # Of those that go, three of four have a file.
+    "rows-first": Faults("collect", "collect.remove_pieces", "kill", range(3, 200, 17)),
+    "fence": Faults("sleep", "blob.synced", "stop", range(1, 5)),
 }
 
 
@@ -39,28 +86,22 @@ def main():
     enter_namespace()
 
     missed = []
-    for harness, world in dict.fromkeys(SAFEGUARDS.values()):
+    for harness in dict.fromkeys(SAFEGUARDS.values()):
         os.environ.pop(VARIABLE, None)
-        if attempt(options, harness, world, cycles=2).failed:
-            missed.append(f"{harness.__name__} fails though nothing was taken away")
-    for safeguard, (harness, world) in SAFEGUARDS.items():
+        if harness.attempt(options, cycles=2):
+            missed.append(f"{harness.name} fails though nothing was taken away")
+    for safeguard, harness in SAFEGUARDS.items():
         os.environ[VARIABLE] = safeguard
         begun = time.monotonic()
-        result = attempt(options, harness, world, options.cycles)
-        if result.failed:
+        first = harness.attempt(options, options.cycles)
+        if first:
             took = time.monotonic() - begun
-            print(f"without {safeguard}: {harness.__name__} finds it in cycle {result.first} ({took:.0f} s)")
+            print(f"without {safeguard}: {harness.name} finds it in cycle {first} ({took:.0f} s)")
         else:
-            missed.append(f"without {safeguard}: {harness.__name__} finds nothing in {result.cycles} cycles")
+            missed.append(f"without {safeguard}: {harness.name} finds nothing in {options.cycles} cycles")
     for line in missed:
         print(line)
     sys.exit(1 if missed else 0)
-
-
-def attempt(options, harness, world, cycles):
-    given = ["--landfall", options.landfall, "--cycles", str(cycles), "--seed", str(options.seed)]
-    told = harness.parser().parse_args([*given, "--until-failure"])
-    return run(world, told, tell=lambda text: print(f"  {text[:300]}"))
 
 
 if __name__ == "__main__":

@@ -59,13 +59,40 @@ fn what_was_acknowledged_survives_sigkill() {
     cycles("kill.py", "40");
 }
 
+/// Planned faults, chosen by these arguments; the harness itself sees to it that no point is
+/// left out.
+fn faults(args: &[&str]) {
+    let told = harness("failpoints.py", &[&["--landfall", LANDFALL], args].concat());
+    assert!(
+        !told.starts_with("0 cases") && told.contains(": all kept"),
+        "{told}"
+    );
+}
+
+#[test]
+fn what_was_acknowledged_survives_a_kill_between_any_two_steps() {
+    faults(&["--faults", "kill,stop"]);
+}
+
+#[test]
+fn a_server_goes_on_after_an_error_or_a_panic_between_any_two_steps() {
+    faults(&["--faults", "error,panic", "--only", "answer"]);
+}
+
 #[test]
 fn without_any_one_safeguard_a_promise_is_seen_to_break() {
     let weakened = std::env::var("LANDFALL_TEST_WEAKENED").expect(
         "LANDFALL_TEST_WEAKENED names a binary with the feature `weakened`: run ./test.sh, which builds it",
     );
     let told = harness("test_of_test.py", &["--landfall", &weakened]);
-    for safeguard in ["file-sync", "dir-sync", "commit-sync", "replay"] {
+    for safeguard in [
+        "file-sync",
+        "dir-sync",
+        "commit-sync",
+        "replay",
+        "rows-first",
+        "fence",
+    ] {
         assert!(told.contains(&format!("without {safeguard}: ")), "{told}");
     }
 }
