@@ -69,6 +69,8 @@ KEEP_UP = {
     "expire.sessions_removed": 2,
     "expire.remove_revisions": 2,
     "expire.revisions_removed": 2,
+    "expire.forget": 2,
+    "expire.forgotten": 2,
     "collect.remove_pieces": 200,
     "collect.pieces_removed": 200,
     "collect.remove_file": 10,

@@ -24,7 +24,13 @@ from server import Server, account, admin
 HOUR = 3600 * 1_000_000
 DAY = 24 * HOUR
 # Longer than a session lives, a reader may read, a revision is kept, a writer is silent.
-LONG_AGO = {"session": 8 * DAY, "doomed": 7 * HOUR, "revision": 100 * DAY, "writer": HOUR}
+LONG_AGO = {
+    "session": 8 * DAY,
+    "doomed": 7 * HOUR,
+    "revision": 100 * DAY,
+    "notification": 100 * DAY,
+    "writer": HOUR,
+}
 KEEP_REVISIONS = ("--keep-revisions", "30d")
 # More than the upkeep takes in one step (`SLICE` in upkeep.rs).
 MANY = 210
@@ -123,6 +129,7 @@ class Prepared:
                 database.execute(statement, parameters)
         admin(self.binary, self.data, "collect", weakened=False).check_returncode()
         self._aging.append(("UPDATE doomed SET since = since - ?", (LONG_AGO["doomed"],)))
+        self._aging.append(("UPDATE notification SET at = at - ?", (LONG_AGO["notification"],)))
         # One is due at once, so that the first round of a server has something to tell.
         told, *many = many
         with connected(self.data) as database:

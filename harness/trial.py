@@ -34,6 +34,7 @@ GARBAGE = {
     "sessions": "SELECT count(*) FROM session WHERE created < ?",
     "revisions": """SELECT count(*) FROM revision WHERE ended < ? AND NOT EXISTS
         (SELECT 1 FROM replay WHERE replay.ns = revision.ns AND replay.rev = revision.rev)""",
+    "notifications": "SELECT count(*) FROM notification WHERE at < ?",
     "writers": "SELECT count(*) FROM writer WHERE heartbeat < ? OR fenced",
     "orphans": "SELECT count(*) FROM orphan WHERE ?",
     "doomed blobs": "SELECT count(*) FROM doomed WHERE ?",

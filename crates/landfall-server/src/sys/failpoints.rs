@@ -108,6 +108,10 @@ points! {
     ExpireRemoveRevisions = "expire.remove_revisions",
     /// It is gone.
     ExpireRevisionsRemoved = "expire.revisions_removed",
+    /// A slice of jobs or notifications is about to go.
+    ExpireForget = "expire.forget",
+    /// It is gone.
+    ExpireForgotten = "expire.forgotten",
 
     // Collection.
     /// Some pieces of an orphan are about to go.

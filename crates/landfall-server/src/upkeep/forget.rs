@@ -2,7 +2,7 @@
 
 use super::{SLICE, Upkeep};
 use crate::meta::{Effect, MetaError, Unconditional};
-use crate::sys::Micros;
+use crate::sys::{Micros, Point};
 use landfall_protocol::limits;
 
 impl Upkeep {
@@ -46,6 +46,9 @@ impl Upkeep {
         if effects.is_empty() {
             return Ok(());
         }
-        self.meta.transact(Unconditional(effects)).await
+        self.sys.failpoints.hit(Point::ExpireForget)?;
+        self.meta.transact(Unconditional(effects)).await?;
+        self.sys.failpoints.hit(Point::ExpireForgotten)?;
+        Ok(())
     }
 }
