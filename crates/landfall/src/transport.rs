@@ -142,7 +142,9 @@ impl Transport {
             request = request.header("last-event-id", after);
         }
         let nothing = Progress::new(0);
-        let response = self.watch(request.send(), &nothing, host).await?;
+        let response = self
+            .watch(request.send(), &nothing, Duration::ZERO, host)
+            .await?;
         Ok(Incoming::new(response, host.to_owned(), self.timeouts.idle))
     }
 
