@@ -55,6 +55,9 @@ say "format"
 cargo fmt --all --check
 say "lints"
 cargo clippy --locked --workspace --all-targets --all-features -- -D warnings
+for feature in "" commands blocking callback transfer; do
+    cargo clippy --locked -p landfall --no-default-features --features "$feature" -- -D warnings
+done
 say "dependencies: bans, licenses, sources"
 "$tools/bin/cargo-deny" --log-level warn check bans licenses sources
 say "documentation"

@@ -1,9 +1,11 @@
 //! The command line: what can be typed, and the environment variables that stand in for it.
 
+pub(crate) mod session;
+
 use clap::builder::FalseyValueParser;
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum, ValueHint};
 use landfall_protocol::Scope;
-use landfall_protocol::types::files::WriteMode;
+use session::Session;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -203,75 +205,6 @@ pub(crate) struct Mkdir {
     pub(crate) path: String,
 }
 
-/// Bytes for a request.
-#[derive(Debug, Args)]
-pub(crate) struct Data {
-    /// File with the bytes, at most 150 MiB; `-` for standard input
-    #[arg(long, env = "LANDFALL_SESSION_DATA", value_name = "FILE",
-        value_hint = ValueHint::FilePath)]
-    pub(crate) data: Option<PathBuf>,
-}
-
-/// A session and how far it is.
-#[derive(Debug, Args)]
-pub(crate) struct Cursor {
-    /// Session id from `session start`
-    #[arg(long, env = "LANDFALL_SESSION", value_name = "ID")]
-    pub(crate) session: String,
-    /// Bytes uploaded so far
-    #[arg(long, env = "LANDFALL_OFFSET", value_name = "N")]
-    pub(crate) offset: u64,
-}
-
-#[derive(Debug, Subcommand)]
-#[command(after_help = "\
-Example:
-  id=$(landfall session start)
-  landfall session append --session $id --offset 0 --data part1
-  landfall session finish --session $id --offset $(stat -c %s part1) --path /whole")]
-pub(crate) enum Session {
-    /// Begin a session and print its id
-    Start {
-        #[command(flatten)]
-        data: Data,
-        /// No more bytes will come
-        #[arg(long, env = "LANDFALL_CLOSE", value_parser = FalseyValueParser::new())]
-        close: bool,
-    },
-    /// Add bytes to a session
-    Append {
-        #[command(flatten)]
-        cursor: Cursor,
-        #[command(flatten)]
-        data: Data,
-        /// No more bytes will come
-        #[arg(long, env = "LANDFALL_CLOSE", value_parser = FalseyValueParser::new())]
-        close: bool,
-    },
-    /// Save a session's bytes at a path and print the API's answer
-    Finish(Finish),
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Finish {
-    #[command(flatten)]
-    pub(crate) cursor: Cursor,
-    /// Where to
-    #[arg(long, env = "LANDFALL_PATH")]
-    pub(crate) path: String,
-    /// `add`, `overwrite`, or `update:REV`
-    #[arg(long, env = "LANDFALL_MODE", default_value = "add", value_parser = mode)]
-    pub(crate) mode: WriteMode,
-    /// On a conflict, save under another name
-    #[arg(long, env = "LANDFALL_AUTORENAME", value_parser = FalseyValueParser::new())]
-    pub(crate) autorename: bool,
-    /// Raise no notification in the user's clients
-    #[arg(long, env = "LANDFALL_MUTE", value_parser = FalseyValueParser::new())]
-    pub(crate) mute: bool,
-    #[command(flatten)]
-    pub(crate) data: Data,
-}
-
 #[derive(Debug, Args)]
 #[command(group = ArgGroup::new("what").required(true).multiple(true).args(["data", "ephemeral"]), after_help = "\
 Examples:
@@ -467,18 +400,6 @@ pub(crate) enum RemoteCommand {
     },
 }
 
-fn mode(text: &str) -> Result<WriteMode, String> {
-    match text.split_once(':') {
-        None if text == "add" => Ok(WriteMode::Add),
-        None if text == "overwrite" => Ok(WriteMode::Overwrite),
-        Some(("update", rev)) => {
-            let rev = rev.parse().map_err(|error| format!("the rev {error}"))?;
-            Ok(WriteMode::Update(rev))
-        }
-        _ => Err("must be add, overwrite or update:REV".to_owned()),
-    }
-}
-
 fn scope(text: &str) -> Result<Scope, String> {
     Scope::by_name(text).ok_or_else(|| {
         let names: Vec<_> = Scope::ALL.iter().map(|scope| scope.name()).collect();
@@ -531,9 +452,8 @@ fn duration(text: &str) -> Result<Duration, String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Cli, Quota, duration, mode, quota, scope};
+    use super::{Cli, Quota, duration, quota, scope};
     use clap::{Command, CommandFactory, Parser};
-    use landfall_protocol::types::files::WriteMode;
     use std::time::Duration;
 
     #[test]
@@ -606,15 +526,7 @@ mod tests {
     }
 
     #[test]
-    fn modes_and_scopes_are_read_by_their_names() {
-        assert_eq!(mode("add"), Ok(WriteMode::Add));
-        assert!(matches!(
-            mode("update:0123456789"),
-            Ok(WriteMode::Update(_))
-        ));
-        for text in ["", "update", "update:", "update:XYZ", "Add", "overwrite:1"] {
-            assert!(mode(text).is_err(), "{text}");
-        }
+    fn scopes_are_read_by_their_names() {
         assert!(scope("files.content.write").is_ok() && scope("files").is_err());
     }
 

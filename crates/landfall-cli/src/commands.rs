@@ -41,7 +41,7 @@ pub(crate) async fn run(cli: &Cli) -> Result<()> {
         Command::Rm(args) => rm::run(args, client, out).await,
         Command::Mkdir(args) => mkdir::run(args, client, out).await,
         Command::Watch(args) => watch::run(args, client, out).await,
-        Command::Session(command) => Box::pin(session::run(command, client)).await,
+        Command::Session(command) => Box::pin(session::run(command, client, out)).await,
         Command::Serve(_) | Command::Admin(_) | Command::Remote(_) => Ok(()),
     };
     remote.close().await;

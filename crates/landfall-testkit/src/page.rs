@@ -70,8 +70,8 @@ pub struct Finish {
     pub session: String,
     /// Bytes in it.
     pub offset: u64,
-    /// Where and how to save.
-    pub commit: Commit,
+    /// Where it is added, or under another name if need be.
+    pub path: &'static str,
 }
 
 /// Something that carries the commands for many sessions out.
@@ -412,7 +412,7 @@ fn finish(part: &Part, path: &'static str) -> Finish {
     Finish {
         session: part.session.clone(),
         offset: part.data.len() as u64,
-        commit: Commit::at(path, "add").renaming(),
+        path,
     }
 }
 
@@ -446,9 +446,9 @@ pub async fn a_finish_batch_whose_reply_was_lost<F: BatchFace>(
     let mut finishes = vec![
         finish(&parts[0], "/plain.txt"),
         finish(&parts[1], "/taken.txt"),
-        finish(&parts[2], "/taken.txt"),
+        finish(&parts[2], "/refused.txt"),
     ];
-    finishes[2].commit.autorename = false;
+    finishes[2].offset += 1;
     face.finish_batch(&finishes).await.lost();
     let saved_as = ["/plain.txt", "/taken (2).txt"];
     let mut revs = Vec::new();
@@ -469,9 +469,9 @@ pub async fn a_finish_batch_whose_reply_was_lost<F: BatchFace>(
         );
         assert_eq!(calls.metadata(path).await.ok()["rev"], revs[nth]);
     }
-    let conflict =
-        json!({".tag": "path", "path": {".tag": "conflict", "conflict": {".tag": "file"}}});
-    assert_eq!(again[2]["failure"], conflict);
+    let wrong = json!({".tag": "incorrect_offset", "correct_offset": 7});
+    let wrong = json!({".tag": "lookup_failed", "lookup_failed": wrong});
+    assert_eq!(again[2]["failure"], wrong);
     assert_eq!(
         calls.tree().await,
         ["/plain.txt", "/taken (2).txt", "/taken.txt"]

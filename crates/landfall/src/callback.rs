@@ -15,6 +15,11 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! # Threads and connections
+//! A client has one pool of connections and three threads of its own: two carry the calls out,
+//! one calls back. Its clones share them, and the requests too: make one client per endpoint and
+//! user, and clone it. It may be used inside and outside of asynchronous code.
 #![doc = include_str!("callback.md")]
 
 use crate::api::each_route;

@@ -2,8 +2,14 @@
 //!
 //! [`Client`] has a typed method for each route; every answer also yields its HTTP status and
 //! its body as it came, and every error says what there is to do about it
-//! ([`CallError::class`]). With the feature `transfer`, [`transfer`] moves whole files of any
-//! size, over connections that break, and says at the end in plain words how it ended.
+//! ([`CallError::class`]). Its other faces are features:
+//!
+//! | Feature | Brings |
+//! |---|---|
+//! | `commands` (the default) | [`commands`]: the upload commands as a script has them, with a callback or without |
+//! | `blocking` | [`blocking::Client`]: the routes for programs without a runtime |
+//! | `callback` | [`callback::Client`]: the routes that return at once and call back |
+//! | `transfer` | [`transfer`]: whole files of any size, over connections that break, and at the end in plain words how it ended |
 //!
 //! ```no_run
 //! use landfall::protocol::types::files::CommitInfo;

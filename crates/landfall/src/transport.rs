@@ -143,7 +143,7 @@ impl Transport {
         }
         let nothing = Progress::new(0);
         let response = self
-            .watch(request.send(), &nothing, self.timeouts.answer, host)
+            .watch(request.send(), &nothing, Duration::ZERO, host)
             .await?;
         Ok(Incoming::new(response, host.to_owned(), self.timeouts.idle))
     }

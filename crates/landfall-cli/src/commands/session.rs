@@ -1,64 +1,65 @@
 //! `session`: the raw commands of an upload session. Each is one request, and what the API
 //! says is passed on.
 
-use crate::cli::{Cursor, Data, Finish, Session};
-use crate::exit::{Exit, Fail, Result, ToExit};
-use crate::output;
+mod batch;
+mod read;
+
+use crate::cli::session::{Append, Cursor, Data, Finish, How, Session, Start};
+use crate::exit::{Fail, Result, ToExit};
+use crate::output::{self, Output, event, fields};
 use crate::paths::RemotePath;
 use bytes::Bytes;
 use landfall::{CallError, Client};
 use landfall_protocol::types::files::CommitInfo;
 use landfall_protocol::types::sessions::{
     UploadSessionAppendArg, UploadSessionCursor, UploadSessionFinishArg, UploadSessionStartArg,
+    UploadSessionType,
 };
-use landfall_protocol::{ContentHash, SessionId, limits};
+use landfall_protocol::{ContentHash, GivenHash, SessionId};
+use serde_json::{Value, json};
 use std::fmt::Debug;
-use std::fs;
-use std::io::{self, Read};
-use std::path::Path;
 
-pub(crate) async fn run(command: &Session, client: &Client) -> Result<()> {
+pub(crate) async fn run(command: &Session, client: &Client, out: Output) -> Result<()> {
     match command {
-        Session::Start { data, close } => {
-            let (payload, hash) = bytes_of(data).await?;
-            let arg = UploadSessionStartArg {
-                close: *close,
-                session_type: None,
-                content_hash: hash.map(Into::into),
-            };
-            let started = client.upload_session_start(&arg, payload).await;
-            let started = started.map_err(|error| refused("can't start a session", &error))?;
-            output::line(started.value.session_id.as_str())
-        }
-        Session::Append {
-            cursor,
-            data,
-            close,
-        } => {
-            let (payload, hash) = bytes_of(data).await?;
-            let arg = UploadSessionAppendArg {
-                cursor: cursor.into(),
-                close: *close,
-                content_hash: hash.map(Into::into),
-            };
-            let what = format!("can't append to session {}", cursor.session);
-            let appended = client.upload_session_append(&arg, payload).await;
-            appended.map(drop).map_err(|error| refused(&what, &error))
-        }
-        Session::Finish(finish) => run_finish(finish, client).await,
+        Session::Start(args) => start(args, client, out).await,
+        Session::StartBatch(args) => batch::start(args, client, out).await,
+        Session::Append(args) => append(args, client).await,
+        Session::AppendBatch(args) => batch::append(args, client).await,
+        Session::Finish(args) => finish(args, client).await,
+        Session::FinishBatch(args) => batch::finish(args, client).await,
     }
 }
 
-async fn run_finish(args: &Finish, client: &Client) -> Result<()> {
-    let (payload, hash) = bytes_of(&args.data).await?;
-    let mut commit = CommitInfo::new(RemotePath::new(&args.path).to_write()?);
-    commit.mode = args.mode.clone();
-    commit.autorename = args.autorename;
-    commit.mute = args.mute;
+async fn start(args: &Start, client: &Client, out: Output) -> Result<()> {
+    let (payload, content_hash) = bytes_of(&args.data).await?;
+    let arg = UploadSessionStartArg {
+        close: args.close,
+        session_type: session_type(args.concurrent),
+        content_hash,
+    };
+    let started = client.upload_session_start(&arg, payload).await;
+    let started = started.map_err(|error| refused("can't start a session", &error))?;
+    tell(out, &started.value.session_id)
+}
+
+async fn append(args: &Append, client: &Client) -> Result<()> {
+    let (payload, content_hash) = bytes_of(&args.data).await?;
+    let arg = UploadSessionAppendArg {
+        cursor: (&args.cursor).into(),
+        close: args.close,
+        content_hash,
+    };
+    let what = format!("can't append to session {}", args.cursor.session);
+    let appended = client.upload_session_append(&arg, payload).await;
+    appended.map(drop).map_err(|error| refused(&what, &error))
+}
+
+async fn finish(args: &Finish, client: &Client) -> Result<()> {
+    let (payload, content_hash) = bytes_of(&args.data).await?;
     let arg = UploadSessionFinishArg {
         cursor: (&args.cursor).into(),
-        commit,
-        content_hash: hash.map(Into::into),
+        commit: commit(&args.path, &args.how)?,
+        content_hash,
     };
     let what = format!(
         "can't finish session {} at {}",
@@ -69,6 +70,19 @@ async fn run_finish(args: &Finish, client: &Client) -> Result<()> {
     output::raw(&finished.raw)
 }
 
+/// A session that was begun: its id, or an event.
+fn tell(out: Output, session: &SessionId) -> Result<()> {
+    out.result(session, || session_event(session))
+}
+
+fn session_event(session: &SessionId) -> Value {
+    event("session", fields(json!({"session_id": session.as_str()})))
+}
+
+fn session_type(concurrent: bool) -> Option<UploadSessionType> {
+    concurrent.then_some(UploadSessionType::Concurrent)
+}
+
 impl From<&Cursor> for UploadSessionCursor {
     fn from(cursor: &Cursor) -> Self {
         Self {
@@ -76,6 +90,32 @@ impl From<&Cursor> for UploadSessionCursor {
             offset: cursor.offset,
         }
     }
+}
+
+fn commit(path: &str, how: &How) -> Result<CommitInfo> {
+    Ok(CommitInfo {
+        mode: how.mode.clone(),
+        autorename: how.autorename,
+        mute: how.mute,
+        client_modified: how.client_modified,
+        strict_conflict: how.strict_conflict,
+        ..CommitInfo::new(RemotePath::new(path).to_write()?)
+    })
+}
+
+/// The bytes for a request and the hash that goes with them; none of either without `--data`,
+/// unless a hash was given.
+async fn bytes_of(args: &Data) -> Result<(Bytes, Option<GivenHash>)> {
+    let given = args.hash.content_hash;
+    let (bytes, hash) = match &args.data {
+        Some(path) => {
+            let bytes = read::all(vec![path.clone()]).await?.bytes;
+            let hash = given.unwrap_or_else(|| ContentHash::of(&bytes));
+            (bytes, Some(hash))
+        }
+        None => (Bytes::new(), given),
+    };
+    Ok((bytes, hash.map(GivenHash::from)))
 }
 
 /// The line for a call that failed: the API's own JSON where there is one.
@@ -93,35 +133,14 @@ fn refused<E: Debug>(what: &str, error: &CallError<E>) -> Fail {
     }
 }
 
-/// The bytes for a request and their hash; none of either without `--data`.
-async fn bytes_of(data: &Data) -> Result<(Bytes, Option<ContentHash>)> {
-    let Some(path) = data.data.clone() else {
-        return Ok((Bytes::new(), None));
-    };
-    let what = format!("can't read {}", path.display());
-    let reading = tokio::task::spawn_blocking(move || {
-        let bytes = read(&path)?;
-        let hash = ContentHash::of(&bytes);
-        io::Result::Ok((Bytes::from(bytes), Some(hash)))
-    });
-    let read = reading
-        .await
-        .map_err(|_| Fail::new(Exit::Other, &what, "the reader stopped; try again"))?;
-    read.map_err(|error| Fail::new(Exit::Source, &what, error))
-}
+#[cfg(test)]
+mod tests {
+    use super::session_event;
+    use crate::output::tests::check;
+    use landfall_protocol::SessionId;
 
-/// Reads a request's bytes, and one more than is allowed at most: the library then refuses
-/// them by their number.
-fn read(path: &Path) -> io::Result<Vec<u8>> {
-    let most = limits::REQUEST_BODY + 1;
-    let mut bytes = Vec::new();
-    if path.as_os_str() == "-" {
-        io::stdin().take(most).read_to_end(&mut bytes)?;
-        return Ok(bytes);
+    #[test]
+    fn a_session_is_told_as_the_schema_says() {
+        check(&session_event(&SessionId::from_stored("s")));
     }
-    if !fs::metadata(path)?.is_file() {
-        return Err(io::Error::other("not a regular file; name a file"));
-    }
-    fs::File::open(path)?.take(most).read_to_end(&mut bytes)?;
-    Ok(bytes)
 }

@@ -559,3 +559,37 @@ wire_union! {
         TooManyFiles = "too_many_files",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::WriteMode;
+
+    #[test]
+    fn a_mode_is_read_as_it_is_typed_and_as_json() {
+        let update = WriteMode::Update("0123456789".parse().unwrap());
+        for (text, mode) in [
+            ("add", WriteMode::Add),
+            ("overwrite", WriteMode::Overwrite),
+            ("update:0123456789", update.clone()),
+            ("\"add\"", WriteMode::Add),
+            ("{\".tag\": \"overwrite\"}", WriteMode::Overwrite),
+            ("{\".tag\": \"update\", \"update\": \"0123456789\"}", update),
+        ] {
+            assert_eq!(text.parse(), Ok(mode), "{text}");
+        }
+        for text in [
+            "",
+            "Add",
+            "update",
+            "update:",
+            "update:XYZ",
+            "overwrite:123456789",
+            "\"update\"",
+            "{\".tag\": \"update\"}",
+            "{\".tag\": \"add\", \"more\": 1}",
+            "{\".tag\": \"other\"}",
+        ] {
+            assert!(text.parse::<WriteMode>().is_err(), "{text}");
+        }
+    }
+}

@@ -221,7 +221,10 @@ fn append_batch_arg(parts: &[Part], close: bool) -> (UploadSessionAppendBatchArg
 }
 
 fn finish_batch_arg(finishes: &[Finish]) -> UploadSessionFinishBatchArg {
-    let entry = |finish: &Finish| finish_arg(&finish.session, finish.offset, &finish.commit);
+    let entry = |finish: &Finish| {
+        let commit = Commit::at(finish.path, "add").renaming();
+        finish_arg(&finish.session, finish.offset, &commit)
+    };
     UploadSessionFinishBatchArg {
         entries: Batch::new(finishes.iter().map(entry).collect()).unwrap(),
     }
