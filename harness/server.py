@@ -19,8 +19,8 @@ class DoesNotStart(Exception):
 class Server:
     """A running `landfall serve`; `prefix` is a program to run it under."""
 
-    def __init__(self, binary, data, log, prefix=(), weakened=True):
-        command = [*prefix, binary, "serve", "--data", str(data), "--listen", "127.0.0.1:0"]
+    def __init__(self, binary, data, log, prefix=(), weakened=True, options=()):
+        command = [*prefix, binary, "serve", "--data", str(data), "--listen", "127.0.0.1:0", *options]
         self.log = Path(log)
         with open(log, "ab") as stderr:
             self.process = subprocess.Popen(
@@ -48,6 +48,13 @@ class Server:
             os.kill(self._pid(), signal.SIGKILL)
         self.process.wait()
         self.process.stdout.close()
+
+    def stop(self):
+        """As an operator does; returns the exit code."""
+        self.process.terminate()
+        code = self.process.wait(timeout=START)
+        self.process.stdout.close()
+        return code
 
     def complaint(self):
         """The last that it said."""
