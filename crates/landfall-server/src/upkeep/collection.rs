@@ -6,13 +6,14 @@
 //! is fenced first, and from then on no transaction can refer to a new blob of it, so what is
 //! not referred to by now never will be.
 
-use super::{SLICE, Upkeep};
+use super::{SLICE, Upkeep, rest};
 use crate::meta::rows::{Blob, BlobId, ContentId, Extent, FileOffset, Writer};
 use crate::meta::{Decision, Effect, Loads, MetaError, Operation, Unconditional};
 use crate::ops::Trouble;
 use crate::sys::Micros;
 use std::collections::HashMap;
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// How often a living writer says so.
 pub(crate) const HEARTBEAT: Duration = Duration::from_secs(60);
@@ -33,7 +34,7 @@ impl Upkeep {
 
     pub(super) async fn remove_orphans(&self) -> Result<(), MetaError> {
         let now = self.sys.clock.now();
-        while self.meta.transact(RemovePieces { now }).await? == Orphans::Left {}
+        while self.step(RemovePieces { now }).await? == Orphans::Left {}
         Ok(())
     }
 
@@ -42,6 +43,7 @@ impl Upkeep {
         let since = Micros(self.sys.clock.now().0.saturating_sub(grace));
         let mut all = 0;
         loop {
+            let begun = Instant::now();
             let doomed = self
                 .meta
                 .read(move |loads| loads.doomed(since, SLICE))
@@ -55,6 +57,7 @@ impl Upkeep {
             all += doomed.len() as u64;
             let forget = doomed.into_iter().map(Effect::ForgetBlob).collect();
             self.meta.transact(Unconditional(forget)).await?;
+            rest(begun).await;
         }
     }
 
@@ -74,21 +77,32 @@ impl Upkeep {
             {
                 continue;
             }
-            for blob in self.blobs.list(&writer.id).await? {
-                let wanted = blob.clone();
-                if !self
-                    .meta
-                    .read(move |loads| loads.knows_blob(&wanted))
-                    .await?
-                {
-                    self.blobs.remove(&blob).await?;
+            for some in self.blobs.list(&writer.id).await?.chunks(SLICE) {
+                let begun = Instant::now();
+                for stray in self.strays(some.to_vec()).await? {
+                    self.blobs.remove(&stray).await?;
                     strays += 1;
                 }
+                rest(begun).await;
             }
             let remove = Effect::RemoveWriter { id: writer.id };
             self.meta.transact(Unconditional(vec![remove])).await?;
         }
         Ok(strays)
+    }
+
+    /// Those of these blobs that no row knows.
+    async fn strays(&self, blobs: Vec<BlobId>) -> Result<Vec<BlobId>, MetaError> {
+        let unknown = |loads: &mut dyn Loads| {
+            let mut strays = Vec::new();
+            for blob in blobs {
+                if !loads.knows_blob(&blob)? {
+                    strays.push(blob);
+                }
+            }
+            Ok(strays)
+        };
+        self.meta.read(unknown).await
     }
 }
 
@@ -159,6 +173,14 @@ struct RemovePieces {
     now: Micros,
 }
 
+/// A content that goes.
+struct Orphan {
+    content: ContentId,
+    pieces: Vec<(Extent, Blob)>,
+    /// Whether these are all that are left.
+    whole: bool,
+}
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Orphans {
     None,
@@ -166,42 +188,53 @@ enum Orphans {
 }
 
 impl Operation for RemovePieces {
-    /// An orphan, a slice of its pieces, and how many pieces refer to each of their blobs.
-    type View = Option<(ContentId, Vec<(Extent, Blob)>, HashMap<BlobId, u64>)>;
+    /// Orphans with a slice of pieces in all, and how many pieces refer to each of their blobs.
+    type View = (Vec<Orphan>, HashMap<BlobId, u64>);
     type Answer = Orphans;
 
     fn load(&self, loads: &mut dyn Loads) -> Result<Self::View, MetaError> {
-        let Some(content) = loads.orphans(1)?.pop() else {
-            return Ok(None);
-        };
-        let pieces = loads.extents(&content, FileOffset(0), SLICE)?;
-        let mut uses = HashMap::new();
-        for (_, blob) in &pieces {
-            uses.insert(blob.id.clone(), loads.blob_use(&blob.id)?);
-        }
-        Ok(Some((content, pieces, uses)))
-    }
-
-    fn decide(&self, view: Self::View) -> Decision<Orphans> {
-        let Some((content, pieces, mut uses)) = view else {
-            return Decision::unchanged(Orphans::None);
-        };
-        let mut effects = Vec::new();
-        for (extent, blob) in &pieces {
-            let (content, offset) = (extent.content.clone(), extent.offset);
-            effects.push(Effect::RemoveExtent { content, offset });
-            if let Some(left) = uses.get_mut(&blob.id) {
-                *left -= 1;
-                if *left == 0 {
-                    effects.push(Effect::DoomBlob {
-                        id: blob.id.clone(),
-                        since: self.now,
-                    });
-                }
+        let (mut orphans, mut uses, mut room) = (Vec::new(), HashMap::new(), SLICE);
+        for content in loads.orphans(SLICE)? {
+            let pieces = loads.extents(&content, FileOffset(0), room)?;
+            for (_, blob) in &pieces {
+                uses.insert(blob.id.clone(), loads.blob_use(&blob.id)?);
+            }
+            let whole = pieces.len() < room;
+            room -= pieces.len();
+            orphans.push(Orphan {
+                content,
+                pieces,
+                whole,
+            });
+            if room == 0 {
+                break;
             }
         }
-        if pieces.len() < SLICE {
-            effects.push(Effect::RemoveOrphan(content));
+        Ok((orphans, uses))
+    }
+
+    fn decide(&self, (orphans, mut uses): Self::View) -> Decision<Orphans> {
+        if orphans.is_empty() {
+            return Decision::unchanged(Orphans::None);
+        }
+        let mut effects = Vec::new();
+        for orphan in orphans {
+            for (extent, blob) in orphan.pieces {
+                let (content, offset) = (extent.content, extent.offset);
+                effects.push(Effect::RemoveExtent { content, offset });
+                if let Some(left) = uses.get_mut(&blob.id) {
+                    *left -= 1;
+                    if *left == 0 {
+                        effects.push(Effect::DoomBlob {
+                            id: blob.id,
+                            since: self.now,
+                        });
+                    }
+                }
+            }
+            if orphan.whole {
+                effects.push(Effect::RemoveOrphan(orphan.content));
+            }
         }
         Decision {
             effects,

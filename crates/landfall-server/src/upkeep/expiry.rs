@@ -17,10 +17,7 @@ impl Upkeep {
         let (begun, finished) = (ago(limits::SESSION_LIFE), ago(limits::REPLAY_LIFE));
         let mut all = 0;
         loop {
-            let expired = self
-                .meta
-                .transact(ExpireSessions { begun, finished })
-                .await?;
+            let expired = self.step(ExpireSessions { begun, finished }).await?;
             all += expired;
             if expired < SLICE as u64 {
                 return Ok(all);
@@ -36,7 +33,7 @@ impl Upkeep {
         let (mut all, mut after) = (0, None);
         loop {
             let slice = ExpireRevisions { until, after };
-            let expired = self.meta.transact(slice).await?;
+            let expired = self.step(slice).await?;
             all += expired.removed;
             after = expired.last;
             if after.is_none() {

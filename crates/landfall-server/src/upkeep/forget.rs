@@ -46,6 +46,6 @@ impl Upkeep {
         if effects.is_empty() {
             return Ok(());
         }
-        self.meta.transact(Unconditional(effects)).await
+        self.step(Unconditional(effects)).await
     }
 }
