@@ -80,6 +80,27 @@ fn a_server_goes_on_after_an_error_or_a_panic_between_any_two_steps() {
 }
 
 #[test]
+fn the_client_of_the_soak_tells_every_planted_fault() {
+    harness("test_soak.py", &[]);
+}
+
+#[test]
+fn under_mixed_load_with_the_upkeep_at_work_every_answer_is_explained() {
+    // Long enough for each kind of upkeep to have something to remove.
+    let args = [
+        "--duration=16",
+        "--life=2",
+        "--keep=2",
+        "--collect-every=3",
+        "--check-every=5",
+        "--landfall",
+        LANDFALL,
+    ];
+    let told = harness("soak.py", &args);
+    assert!(told.trim_end().ends_with("all as expected"), "{told}");
+}
+
+#[test]
 fn without_any_one_safeguard_a_promise_is_seen_to_break() {
     let weakened = std::env::var("LANDFALL_TEST_WEAKENED").expect(
         "LANDFALL_TEST_WEAKENED names a binary with the feature `weakened`: run ./test.sh, which builds it",

@@ -19,8 +19,8 @@ mod suite;
 pub use changes::TreeChanged;
 pub use effect::Effect;
 pub use loads::{
-    CommitView, ContentUse, Credential, EXTENSION, FAMILY, Listing, Loads, Place, PlaceView,
-    Rename, Subtree, Taken, Target, family, split,
+    Aged, CommitView, ContentUse, Credential, EXTENSION, End, FAMILY, Listing, Loads, Place,
+    PlaceView, Rename, Subtree, Taken, Target, family, split,
 };
 pub use memory::MemoryEngine;
 pub use sqlite::{OpenError, SqliteEngine};

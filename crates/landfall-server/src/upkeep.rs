@@ -19,14 +19,18 @@ pub(crate) use routine::keep_up;
 pub use scrub::{Scrubbed, Turn};
 
 use crate::blobs::BlobStore;
-use crate::meta::Meta;
+use crate::meta::{Meta, MetaError, Operation};
 use crate::ops::Trouble;
 use crate::sys::Sys;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::time::{Instant, sleep};
 
 /// Rows that one step touches: about as many as a request waits for without noticing.
-const SLICE: usize = 200;
+const SLICE: usize = 32;
+
+/// The longest rest after a step. A step that took longer didn't work, it waited.
+const LONGEST_REST: Duration = Duration::from_secs(1);
 
 /// What is kept, and for how long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,6 +96,14 @@ impl Upkeep {
         Arc::clone(&self.scrubbed)
     }
 
+    /// Runs an operation, then rests.
+    async fn step<O: Operation>(&self, operation: O) -> Result<O::Answer, MetaError> {
+        let begun = Instant::now();
+        let outcome = self.meta.transact(operation).await;
+        rest(begun).await;
+        outcome
+    }
+
     /// Does all there is to do now.
     ///
     /// # Errors
@@ -111,4 +123,11 @@ impl Upkeep {
         collected.strays = self.collect_dead_writers().await?;
         Ok(collected)
     }
+}
+
+/// Waits for as long as the step that has begun then took: half of the time, lock and disk belong
+/// to requests alone, those of other processes too. As steps come one after the other, the
+/// writer's queue never holds more than one of them.
+async fn rest(begun: Instant) {
+    sleep(begun.elapsed().min(LONGEST_REST)).await;
 }

@@ -111,6 +111,23 @@ on_each_store! {
         assert_eq!(collect(&server, Policy::default()).await, Collected::default());
     }
 
+    async fn an_old_revision_goes_however_many_before_it_must_stay(server: TestServer) {
+        let calls = server.calls();
+        let finish = r#"{"path": "/x", "mode": "overwrite"}"#;
+        for nth in 0..251 {
+            let session = calls.start("{}", format!("{nth:03}")).await;
+            calls.finish(&session, 3, finish, "").await.ok();
+        }
+        calls.put("/y", "old").await;
+        calls.put("/y", "new").await;
+        server.clock().advance_seconds(1);
+        assert_eq!(collect(&server, AT_ONCE).await.revisions, 1, "the others have answers");
+        server.clock().advance_seconds(8 * DAY);
+        let collected = collect(&server, AT_ONCE).await;
+        assert_eq!((collected.sessions, collected.revisions), (251, 250));
+        assert_eq!(blobs(&server).await, 2, "those of the two files");
+    }
+
     async fn without_a_policy_every_revision_is_kept(server: TestServer) {
         let calls = server.calls();
         let first = calls.upload("files/upload", r#"{"path": "/x"}"#, "one").await.ok();

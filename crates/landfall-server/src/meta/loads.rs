@@ -131,8 +131,14 @@ pub trait Loads {
         most: usize,
     ) -> Result<Vec<Session>, MetaError>;
 
-    /// Revisions that ended before this and whose finish is not to be repeated.
-    fn aged_revisions(&mut self, ended: Micros, most: usize) -> Result<Vec<Revision>, MetaError>;
+    /// Revisions that ended at `until` or before, in the order of their ends, from the one after
+    /// `after` on.
+    fn aged_revisions(
+        &mut self,
+        until: Micros,
+        after: Option<&End>,
+        most: usize,
+    ) -> Result<Vec<Aged>, MetaError>;
 
     /// Who refers to a content.
     fn content_use(&mut self, content: &ContentId) -> Result<ContentUse, MetaError>;
@@ -267,6 +273,28 @@ pub trait Loads {
             below,
         })
     }
+}
+
+/// When a revision ended, and which: what orders them.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct End {
+    /// When.
+    pub at: Micros,
+    /// In which tree.
+    pub ns: Ns,
+    /// Which.
+    pub rev: Rev,
+}
+
+/// A revision that ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Aged {
+    /// When, and which.
+    pub end: End,
+    /// Its bytes.
+    pub content: ContentId,
+    /// Whether the finish that made it may still be repeated.
+    pub repeatable: bool,
 }
 
 /// Who refers to a content.

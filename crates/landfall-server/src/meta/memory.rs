@@ -1,6 +1,6 @@
 //! The engine that keeps everything in memory: for tests and `serve --ephemeral`.
 
-use super::loads::{ContentUse, Credential, Listing, Loads, Taken};
+use super::loads::{Aged, ContentUse, Credential, End, Listing, Loads, Taken};
 use super::rows::{
     Account, AsyncJob, Blob, BlobId, BlobPlace, ContentId, Entry, Extent, FileOffset, JournalId,
     Lease, Namespace, Node, Notification, Ns, Piece, Replay, Revision, Session, SessionState,
@@ -470,14 +470,31 @@ impl Loads for State {
         Ok(aged.take(most).cloned().collect())
     }
 
-    fn aged_revisions(&mut self, ended: Micros, most: usize) -> Result<Vec<Revision>, MetaError> {
-        let repeatable = |rev: &Rev| self.replays.values().any(|replay| replay.file.rev == *rev);
-        let aged = self
-            .ended
-            .iter()
-            .filter(|((_, rev), at)| **at <= ended && !repeatable(rev));
-        let rows = aged.filter_map(|(key, _)| self.revisions.get(key));
-        Ok(rows.take(most).cloned().collect())
+    fn aged_revisions(
+        &mut self,
+        until: Micros,
+        after: Option<&End>,
+        most: usize,
+    ) -> Result<Vec<Aged>, MetaError> {
+        let ends = self.ended.iter().map(|((ns, rev), at)| End {
+            at: *at,
+            ns: *ns,
+            rev: rev.clone(),
+        });
+        let mut ends: Vec<End> = ends
+            .filter(|end| end.at <= until && after.is_none_or(|after| end > after))
+            .collect();
+        ends.sort();
+        let aged = ends.into_iter().filter_map(|end| {
+            let row = self.revisions.get(&(end.ns, end.rev.clone()))?;
+            let mut replays = self.replays.values();
+            Some(Aged {
+                content: row.file.content.clone(),
+                repeatable: replays.any(|kept| kept.ns == end.ns && kept.file.rev == end.rev),
+                end,
+            })
+        });
+        Ok(aged.take(most).collect())
     }
 
     fn content_use(&mut self, content: &ContentId) -> Result<ContentUse, MetaError> {

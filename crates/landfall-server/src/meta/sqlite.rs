@@ -6,6 +6,8 @@
 //! `synchronous=FULL`, what was committed survives power loss.
 
 mod apply;
+#[cfg(test)]
+mod cost;
 mod load;
 mod open;
 mod values;

@@ -8,6 +8,7 @@ use crate::meta::rows::JournalId;
 use crate::meta::{EXTENSION, FAMILY, Place, Taken, split};
 use landfall_protocol::limits;
 use landfall_protocol::path::{cut_name, fold_name};
+use std::collections::HashMap;
 
 /// The number that the first renamed file gets.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -66,6 +67,8 @@ pub fn free_name(
         Strategy::ConflictedCopy { display_name } => display_name.and_then(clean),
         Strategy::Number(_) => None,
     };
+    // Thousands of candidates may have to be looked up, while everybody waits for the lock.
+    let taken: HashMap<&str, &Taken> = taken.iter().map(|one| (&*one.name, one)).collect();
     // One more candidate than there are taken names: one of them must be free.
     (1..=taken.len() as u64 + 1).find_map(|nth| {
         let suffix = match (strategy, &owner, nth) {
@@ -83,8 +86,7 @@ pub fn free_name(
         let room = limits::NAME_UNITS - units(&suffix) - units(extension);
         let name = format!("{}{suffix}{extension}", cut_name(stem, room));
         let folded = fold_name(&name);
-        let there = taken.iter().find(|taken| taken.name == folded);
-        match there {
+        match taken.get(&*folded) {
             Some(taken) if taken.live => None,
             there => Some(FreeName {
                 name,

@@ -83,16 +83,23 @@ impl Upkeep {
         Ok(checked)
     }
 
-    /// What is wrong with a blob. What was removed meanwhile is no problem.
+    /// What is wrong with a blob. One that nothing refers to any more may go at any moment; that
+    /// is no problem.
     pub(super) async fn problem(
         &self,
         blob: &Blob,
         pace: &mut Pace,
     ) -> Result<Option<Problem>, Trouble> {
         match self.check_blob(blob, pace).await {
-            Err(problem) if self.knows(&blob.id).await? => Ok(Some(problem)),
+            Err(problem) if self.is_used(&blob.id).await? => Ok(Some(problem)),
             _ => Ok(None),
         }
+    }
+
+    async fn is_used(&self, blob: &BlobId) -> Result<bool, Trouble> {
+        let wanted = blob.clone();
+        let uses = self.meta.read(move |loads| loads.blob_use(&wanted)).await?;
+        Ok(uses > 0)
     }
 
     async fn knows(&self, blob: &BlobId) -> Result<bool, Trouble> {
@@ -181,5 +188,59 @@ impl Pace {
         if self.owed >= WAIT {
             sleep(std::mem::take(&mut self.owed)).await;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Pace, Problem};
+    use crate::Storage;
+    use crate::meta::rows::{
+        Blob, BlobId, BlobOffset, BlobPlace, ContentId, Extent, FileOffset, Writer,
+    };
+    use crate::meta::{Effect, Unconditional};
+    use crate::sys::Micros;
+    use landfall_protocol::BlockDigests;
+
+    #[tokio::test]
+    async fn a_file_that_is_missing_is_a_problem_only_while_something_refers_to_it() {
+        let storage = Storage::memory();
+        let blob = Blob {
+            id: BlobId("writer/blob".into()),
+            length: 1,
+            checksums: vec![0],
+            place: BlobPlace::Stored,
+        };
+        let (content, offset) = (ContentId("content".into()), FileOffset(0));
+        let writer = Writer {
+            id: "writer".into(),
+            heartbeat: Micros(0),
+            fenced: false,
+        };
+        let extent = Extent {
+            content: content.clone(),
+            offset,
+            length: 1,
+            blob: blob.id.clone(),
+            blob_offset: BlobOffset(0),
+            digests: BlockDigests::default(),
+        };
+        let apply = |effects| storage.meta.transact(Unconditional(effects));
+        apply(vec![Effect::PutWriter(writer)]).await.unwrap();
+        let kept = vec![Effect::AddBlob(blob.clone()), Effect::AddExtent(extent)];
+        apply(kept).await.unwrap();
+        let upkeep = storage.upkeep();
+        let problem = upkeep.problem(&blob, &mut Pace::of(None)).await.unwrap();
+        assert_eq!(problem, Some(Problem::Missing(blob.id.clone())));
+
+        // As the collection leaves it before it forgets the file that it has removed.
+        let doomed = Effect::DoomBlob {
+            id: blob.id.clone(),
+            since: Micros(0),
+        };
+        let given_up = vec![Effect::RemoveExtent { content, offset }, doomed];
+        apply(given_up).await.unwrap();
+        let problem = upkeep.problem(&blob, &mut Pace::of(None)).await.unwrap();
+        assert_eq!(problem, None);
     }
 }

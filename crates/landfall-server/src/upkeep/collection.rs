@@ -6,7 +6,7 @@
 //! is fenced first, and from then on no transaction can refer to a new blob of it, so what is
 //! not referred to by now never will be.
 
-use super::{SLICE, Upkeep};
+use super::{SLICE, Upkeep, rest};
 use crate::meta::rows::{Blob, BlobId, ContentId, Extent, FileOffset, Writer};
 use crate::meta::{Decision, Effect, Loads, MetaError, Operation, Unconditional};
 use crate::ops::Trouble;
@@ -14,6 +14,7 @@ use crate::sys::weakened::{Safeguard, without};
 use crate::sys::{Micros, Point};
 use std::collections::HashMap;
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// How often a living writer says so.
 pub(crate) const HEARTBEAT: Duration = Duration::from_secs(60);
@@ -40,7 +41,7 @@ impl Upkeep {
                 self.remove_files_of_an_orphan().await?;
             }
             failpoints.hit(Point::CollectRemovePieces)?;
-            let orphans = self.meta.transact(RemovePieces { now }).await?;
+            let orphans = self.step(RemovePieces { now }).await?;
             failpoints.hit(Point::CollectPiecesRemoved)?;
             if orphans == Orphans::None {
                 return Ok(());
@@ -66,6 +67,7 @@ impl Upkeep {
         let since = Micros(self.sys.clock.now().0.saturating_sub(grace));
         let mut all = 0;
         loop {
+            let begun = Instant::now();
             let doomed = self
                 .meta
                 .read(move |loads| loads.doomed(since, SLICE))
@@ -82,6 +84,7 @@ impl Upkeep {
             let forget = doomed.into_iter().map(Effect::ForgetBlob).collect();
             self.meta.transact(Unconditional(forget)).await?;
             failpoints.hit(Point::CollectForgotten)?;
+            rest(begun).await;
         }
     }
 
@@ -103,17 +106,14 @@ impl Upkeep {
                 continue;
             }
             failpoints.hit(Point::CollectFenced)?;
-            for blob in self.blobs.list(&writer.id).await? {
-                let wanted = blob.clone();
-                if !self
-                    .meta
-                    .read(move |loads| loads.knows_blob(&wanted))
-                    .await?
-                {
+            for some in self.blobs.list(&writer.id).await?.chunks(SLICE) {
+                let begun = Instant::now();
+                for stray in self.strays(some.to_vec()).await? {
                     failpoints.hit(Point::CollectRemoveStray)?;
-                    self.blobs.remove(&blob).await?;
+                    self.blobs.remove(&stray).await?;
                     strays += 1;
                 }
+                rest(begun).await;
             }
             failpoints.hit(Point::CollectStraysRemoved)?;
             if without(Safeguard::Fence) {
@@ -124,6 +124,20 @@ impl Upkeep {
             failpoints.hit(Point::CollectWriterRemoved)?;
         }
         Ok(strays)
+    }
+
+    /// Those of these blobs that no row knows.
+    async fn strays(&self, blobs: Vec<BlobId>) -> Result<Vec<BlobId>, MetaError> {
+        let unknown = |loads: &mut dyn Loads| {
+            let mut strays = Vec::new();
+            for blob in blobs {
+                if !loads.knows_blob(&blob)? {
+                    strays.push(blob);
+                }
+            }
+            Ok(strays)
+        };
+        self.meta.read(unknown).await
     }
 }
 
@@ -195,6 +209,14 @@ struct RemovePieces {
     now: Micros,
 }
 
+/// A content that goes.
+struct Orphan {
+    content: ContentId,
+    pieces: Vec<(Extent, Blob)>,
+    /// Whether these are all that are left.
+    whole: bool,
+}
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Orphans {
     None,
@@ -202,42 +224,53 @@ enum Orphans {
 }
 
 impl Operation for RemovePieces {
-    /// An orphan, a slice of its pieces, and how many pieces refer to each of their blobs.
-    type View = Option<(ContentId, Vec<(Extent, Blob)>, HashMap<BlobId, u64>)>;
+    /// Orphans with a slice of pieces in all, and how many pieces refer to each of their blobs.
+    type View = (Vec<Orphan>, HashMap<BlobId, u64>);
     type Answer = Orphans;
 
     fn load(&self, loads: &mut dyn Loads) -> Result<Self::View, MetaError> {
-        let Some(content) = loads.orphans(1)?.pop() else {
-            return Ok(None);
-        };
-        let pieces = loads.extents(&content, FileOffset(0), SLICE)?;
-        let mut uses = HashMap::new();
-        for (_, blob) in &pieces {
-            uses.insert(blob.id.clone(), loads.blob_use(&blob.id)?);
-        }
-        Ok(Some((content, pieces, uses)))
-    }
-
-    fn decide(&self, view: Self::View) -> Decision<Orphans> {
-        let Some((content, pieces, mut uses)) = view else {
-            return Decision::unchanged(Orphans::None);
-        };
-        let mut effects = Vec::new();
-        for (extent, blob) in &pieces {
-            let (content, offset) = (extent.content.clone(), extent.offset);
-            effects.push(Effect::RemoveExtent { content, offset });
-            if let Some(left) = uses.get_mut(&blob.id) {
-                *left -= 1;
-                if *left == 0 {
-                    effects.push(Effect::DoomBlob {
-                        id: blob.id.clone(),
-                        since: self.now,
-                    });
-                }
+        let (mut orphans, mut uses, mut room) = (Vec::new(), HashMap::new(), SLICE);
+        for content in loads.orphans(SLICE)? {
+            let pieces = loads.extents(&content, FileOffset(0), room)?;
+            for (_, blob) in &pieces {
+                uses.insert(blob.id.clone(), loads.blob_use(&blob.id)?);
+            }
+            let whole = pieces.len() < room;
+            room -= pieces.len();
+            orphans.push(Orphan {
+                content,
+                pieces,
+                whole,
+            });
+            if room == 0 {
+                break;
             }
         }
-        if pieces.len() < SLICE {
-            effects.push(Effect::RemoveOrphan(content));
+        Ok((orphans, uses))
+    }
+
+    fn decide(&self, (orphans, mut uses): Self::View) -> Decision<Orphans> {
+        if orphans.is_empty() {
+            return Decision::unchanged(Orphans::None);
+        }
+        let mut effects = Vec::new();
+        for orphan in orphans {
+            for (extent, blob) in orphan.pieces {
+                let (content, offset) = (extent.content, extent.offset);
+                effects.push(Effect::RemoveExtent { content, offset });
+                if let Some(left) = uses.get_mut(&blob.id) {
+                    *left -= 1;
+                    if *left == 0 {
+                        effects.push(Effect::DoomBlob {
+                            id: blob.id,
+                            since: self.now,
+                        });
+                    }
+                }
+            }
+            if orphan.whole {
+                effects.push(Effect::RemoveOrphan(orphan.content));
+            }
         }
         Decision {
             effects,

@@ -1,8 +1,8 @@
 //! What is too old: sessions and revisions.
 
 use super::{SLICE, Upkeep};
-use crate::meta::rows::{ContentId, Revision, Session};
-use crate::meta::{ContentUse, Decision, Effect, Loads, MetaError, Operation};
+use crate::meta::rows::{ContentId, Session};
+use crate::meta::{Aged, ContentUse, Decision, Effect, End, Loads, MetaError, Operation};
 use crate::ops::Trouble;
 use crate::sys::{Micros, Point};
 use landfall_protocol::limits;
@@ -19,10 +19,7 @@ impl Upkeep {
         let mut all = 0;
         loop {
             self.sys.failpoints.hit(Point::ExpireRemoveSessions)?;
-            let expired = self
-                .meta
-                .transact(ExpireSessions { begun, finished })
-                .await?;
+            let expired = self.step(ExpireSessions { begun, finished }).await?;
             self.sys.failpoints.hit(Point::ExpireSessionsRemoved)?;
             all += expired;
             if expired < SLICE as u64 {
@@ -35,14 +32,16 @@ impl Upkeep {
     /// many.
     pub(super) async fn expire_revisions(&self, keep: Duration) -> Result<u64, Trouble> {
         let keep = i64::try_from(keep.as_micros()).unwrap_or(i64::MAX);
-        let ended = Micros(self.sys.clock.now().0.saturating_sub(keep));
-        let mut all = 0;
+        let until = Micros(self.sys.clock.now().0.saturating_sub(keep));
+        let (mut all, mut after) = (0, None);
         loop {
             self.sys.failpoints.hit(Point::ExpireRemoveRevisions)?;
-            let expired = self.meta.transact(ExpireRevisions { ended }).await?;
+            let slice = ExpireRevisions { until, after };
+            let expired = self.step(slice).await?;
             self.sys.failpoints.hit(Point::ExpireRevisionsRemoved)?;
-            all += expired;
-            if expired < SLICE as u64 {
+            all += expired.removed;
+            after = expired.last;
+            if after.is_none() {
                 return Ok(all);
             }
         }
@@ -102,33 +101,46 @@ impl Operation for ExpireSessions {
     }
 }
 
+/// Looks at a slice, whether it can go or not: those that can't must not be looked through again
+/// and again while everybody waits for the lock.
 struct ExpireRevisions {
-    ended: Micros,
+    until: Micros,
+    after: Option<End>,
+}
+
+struct Expired {
+    removed: u64,
+    /// The last of the slice; `None`: it was the last slice.
+    last: Option<End>,
 }
 
 impl Operation for ExpireRevisions {
-    type View = (Vec<Revision>, Uses);
-    type Answer = u64;
+    type View = (Vec<Aged>, Uses);
+    type Answer = Expired;
 
     fn load(&self, loads: &mut dyn Loads) -> Result<Self::View, MetaError> {
-        let revisions = loads.aged_revisions(self.ended, SLICE)?;
-        let uses = Uses::load(
-            loads,
-            revisions.iter().map(|revision| &revision.file.content),
-        )?;
-        Ok((revisions, uses))
+        let slice = loads.aged_revisions(self.until, self.after.as_ref(), SLICE)?;
+        let going = slice.iter().filter(|aged| !aged.repeatable);
+        let uses = Uses::load(loads, going.map(|aged| &aged.content))?;
+        Ok((slice, uses))
     }
 
-    fn decide(&self, (revisions, mut uses): Self::View) -> Decision<u64> {
+    fn decide(&self, (slice, mut uses): Self::View) -> Decision<Expired> {
+        let mut removed = 0;
         let mut effects = Vec::new();
-        for revision in &revisions {
-            let (ns, rev) = (revision.ns, revision.file.rev.clone());
+        for aged in slice.iter().filter(|aged| !aged.repeatable) {
+            let (ns, rev) = (aged.end.ns, aged.end.rev.clone());
             effects.push(Effect::RemoveRevision { ns, rev });
-            effects.extend(uses.less(&revision.file.content, |left| left.revisions -= 1));
+            effects.extend(uses.less(&aged.content, |left| left.revisions -= 1));
+            removed += 1;
         }
+        let last = slice.last().filter(|_| slice.len() == SLICE);
         Decision {
             effects,
-            answer: revisions.len() as u64,
+            answer: Expired {
+                removed,
+                last: last.map(|aged| aged.end.clone()),
+            },
         }
     }
 }

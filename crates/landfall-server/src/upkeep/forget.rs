@@ -47,7 +47,7 @@ impl Upkeep {
             return Ok(());
         }
         self.sys.failpoints.hit(Point::ExpireForget)?;
-        self.meta.transact(Unconditional(effects)).await?;
+        self.step(Unconditional(effects)).await?;
         self.sys.failpoints.hit(Point::ExpireForgotten)?;
         Ok(())
     }

@@ -4,7 +4,7 @@ use super::values::{
     block_digests, checksums, failure, notification_event, scopes, signed, unsigned,
 };
 use crate::meta::MetaError;
-use crate::meta::loads::{ContentUse, Credential, Listing, Loads, Taken};
+use crate::meta::loads::{Aged, ContentUse, Credential, End, Listing, Loads, Taken};
 use crate::meta::rows::{
     Account, AccountState, AsyncJob, Blob, BlobId, BlobOffset, BlobPlace, ContentId, Entry, Extent,
     FileEntry, FileOffset, JournalId, Lease, Namespace, Node, Notification, Ns, Piece, Replay,
@@ -218,7 +218,9 @@ impl Loads for Rows<'_> {
     ) -> Result<Vec<Taken>, MetaError> {
         self.all(
             "SELECT name_key, journal, kind FROM node
-             WHERE ns = ?1 AND parent_key = ?2 AND name_key >= ?3 AND (?4 IS NULL OR name_key < ?4)
+             WHERE ns = ?1 AND parent_key = ?2 AND name_key >= ?3
+                 -- A blob comes after every text.
+                 AND name_key < ifnull(?4, x'')
              ORDER BY name_key LIMIT ?5",
             (
                 ns.0,
@@ -261,15 +263,16 @@ impl Loads for Rows<'_> {
             let (first, end) = listing.bounds();
             self.all(
                 node_query!(
-                    "WHERE node.ns = ?1 AND node.path_key >= ?2 AND node.path_key < ?3
-                         AND node.path_key > ?4 AND node.kind <= ?5 AND node.journal <= ?6
-                     ORDER BY node.path_key LIMIT ?7"
+                    "WHERE node.ns = ?1 AND node.path_key > ?2 AND node.path_key < ?3
+                         AND node.kind <= ?4 AND node.journal <= ?5
+                     ORDER BY node.path_key LIMIT ?6"
                 ),
                 (
                     listing.ns.0,
-                    first,
+                    // No key ends with a slash. Of two lower bounds SQLite would look up one and
+                    // walk to the other.
+                    first.as_str().max(after),
                     end,
-                    after,
                     newest_kind,
                     signed(until.0),
                     most as i64,
@@ -479,15 +482,34 @@ impl Loads for Rows<'_> {
         )
     }
 
-    fn aged_revisions(&mut self, ended: Micros, most: usize) -> Result<Vec<Revision>, MetaError> {
+    fn aged_revisions(
+        &mut self,
+        until: Micros,
+        after: Option<&End>,
+        most: usize,
+    ) -> Result<Vec<Aged>, MetaError> {
+        let (at, ns, rev) = match after {
+            Some(end) => (end.at.0, end.ns.0, end.rev.as_str()),
+            None => (i64::MIN, 0, ""),
+        };
         self.all(
-            "SELECT file_id, rev, content, size, hash, client_modified, server_modified, ns, path
-             FROM revision
-             WHERE ended <= ?1 AND NOT EXISTS
+            "SELECT ended, ns, rev, content, EXISTS
                  (SELECT 1 FROM replay WHERE replay.ns = revision.ns AND replay.rev = revision.rev)
-             ORDER BY ended LIMIT ?2",
-            (ended.0, most as i64),
-            revision,
+             FROM revision
+             WHERE ended <= ?1 AND (ended, ns, rev) > (?2, ?3, ?4)
+             ORDER BY ended, ns, rev LIMIT ?5",
+            (until.0, at, ns, rev, most as i64),
+            |row| {
+                Ok(Ok(Aged {
+                    end: End {
+                        at: Micros(row.get(0)?),
+                        ns: Ns(row.get(1)?),
+                        rev: Rev::from_stored(row.get::<_, String>(2)?),
+                    },
+                    content: ContentId(row.get(3)?),
+                    repeatable: row.get(4)?,
+                }))
+            },
         )
     }
 

@@ -18,6 +18,10 @@ const UPGRADES: [&str; 1] = [include_str!("upgrade-1.sql")];
 /// something is wrong.
 const BUSY: Duration = Duration::from_secs(10);
 
+/// How often to look whether it is over. SQLite's own waiting sleeps for up to 100 ms, and all
+/// requests wait with it.
+const LOOK: Duration = Duration::from_millis(1);
+
 /// Pages of the log (4 KiB each) after which it is written back into the file. That takes two
 /// syncs and is done by whoever commits then, so it should be rare; but a restart after a crash
 /// reads the whole log, and the log takes this much of the disk.
@@ -157,13 +161,19 @@ fn connect(file: &Path, flags: OpenFlags) -> Result<Connection, OpenError> {
         file: file.to_owned(),
         source,
     };
-    let connection = Connection::open_with_flags(file, flags).map_err(sqlite)?;
-    connection.busy_timeout(BUSY).map_err(sqlite)?;
+    let mut connection = Connection::open_with_flags(file, flags).map_err(sqlite)?;
+    connection.busy_handler(Some(wait)).map_err(sqlite)?;
     connection.set_prepared_statement_cache_capacity(64);
     connection
         .pragma_update(None, "foreign_keys", true)
         .map_err(sqlite)?;
     Ok(connection)
+}
+
+/// Waits a moment for another process, and says whether to try again.
+fn wait(waited: i32) -> bool {
+    std::thread::sleep(LOOK);
+    LOOK * waited.unsigned_abs() < BUSY
 }
 
 fn prepare(transaction: &Transaction<'_>, file: &Path) -> Result<(), OpenError> {

@@ -125,6 +125,8 @@ CREATE TABLE doomed (
     since INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
+CREATE INDEX doomed_by_age ON doomed (since);
+
 CREATE TABLE extent (
     content TEXT NOT NULL,
     start INTEGER NOT NULL,
@@ -156,7 +158,7 @@ CREATE TABLE revision (
 
 CREATE INDEX revision_by_path ON revision (ns, path_key);
 CREATE INDEX revision_by_content ON revision (content);
-CREATE INDEX revision_by_end ON revision (ended) WHERE ended IS NOT NULL;
+CREATE INDEX revision_by_end ON revision (ended, ns, rev) WHERE ended IS NOT NULL;
 
 -- One row for each place that was ever used. kind: 0 file, 1 folder, 2 deleted file,
 -- 3 deleted folder. A live row has an id, a file also its current revision.
@@ -179,4 +181,6 @@ CREATE TABLE node (
 CREATE UNIQUE INDEX node_by_name ON node (ns, parent_key, name_key);
 CREATE UNIQUE INDEX node_by_journal ON node (ns, journal);
 CREATE UNIQUE INDEX node_by_id ON node (ns, id) WHERE id IS NOT NULL;
+-- For the foreign key: who removes a revision must not look through the whole tree.
+CREATE UNIQUE INDEX node_by_revision ON node (ns, rev);
 CREATE INDEX replay_by_revision ON replay (ns, rev);

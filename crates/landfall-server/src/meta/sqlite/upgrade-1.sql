@@ -31,3 +31,8 @@ CREATE TABLE notification (
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX notification_by_age ON notification (at);
+
+CREATE INDEX doomed_by_age ON doomed (since);
+CREATE UNIQUE INDEX node_by_revision ON node (ns, rev);
+DROP INDEX revision_by_end;
+CREATE INDEX revision_by_end ON revision (ended, ns, rev) WHERE ended IS NOT NULL;
