@@ -16,7 +16,7 @@ use landfall_server::meta::rows::{
     JournalId, Namespace, Node, Replay, Revision, Session, SessionBytes, SessionState, rev,
 };
 use landfall_server::meta::{Effect, Meta, SqliteEngine, Unconditional};
-use landfall_server::sys::Micros;
+use landfall_server::sys::{Failpoints, Micros};
 use std::collections::HashMap;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -40,7 +40,10 @@ async fn make(dir: &std::path::Path, files: u64) {
     let admin = storage.admin();
     admin.add_account("bench", None).await.expect("an account");
     let account = admin.account("bench").await.expect("the account");
-    let meta = Meta::new(SqliteEngine::open(&dir.join("metadata.sqlite")).expect("the metadata"));
+    let meta = Meta::new(
+        SqliteEngine::open(&dir.join("metadata.sqlite"), Failpoints::default())
+            .expect("the metadata"),
+    );
     let mut tree = Tree::new(account, files);
     for nth in 0..files {
         tree.add(&path(nth, files), nth);
