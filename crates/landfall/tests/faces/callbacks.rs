@@ -1,114 +1,20 @@
 //! A callback is called once, on its own thread, after its call has returned, whatever happens.
 
-use super::script::{Act, PATIENCE, Script};
-use bytes::Bytes;
-use landfall::protocol::path::WritePathOrId;
-use landfall::protocol::types::files::{CommitInfo, UploadArg, UploadError};
+use super::log::{Called, Log, arg, begin, client, gated, ids, no_answer, with_server};
+use super::script::{Act, Script};
+use landfall::protocol::types::files::UploadError;
 use landfall::protocol::types::sessions::{UploadSessionAppendArg, UploadSessionCursor};
 use landfall::protocol::{ErrorEnvelope, SessionId, limits};
 use landfall::{
-    Client, ClientBuilder, Endpoint, LocalError, NoAnswer, NoAnswerReason, RawReply, RequestId,
-    RequestStatus, Secret, Timeouts, TokenFuture, TokenSource, blocking, callback,
+    Client, Endpoint, NoAnswer, NoAnswerReason, RawReply, RequestId, RequestStatus, Secret,
+    Timeouts, TokenFuture, TokenSource, blocking, callback,
 };
-use landfall_testkit::faults::{Gate, Plan, Proxy};
-use landfall_testkit::{Stores, TestServer};
 use std::net::TcpListener;
 use std::panic::resume_unwind;
-use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
-use std::thread::{self, ThreadId};
+use std::thread;
 use std::time::Duration;
-
-const UPLOAD: &str = "files/upload";
-
-fn with_server<F: Future<Output = ()>>(test: impl FnOnce(TestServer) -> F) {
-    TestServer::run(Stores::Memory, test);
-}
-
-fn builder(url: &str, tokens: impl TokenSource + 'static) -> ClientBuilder {
-    let short = Duration::from_millis(200);
-    Client::builder(Endpoint::at(url).unwrap(), tokens).timeouts(Timeouts {
-        connect: short,
-        idle: short,
-        answer: short,
-    })
-}
-
-fn impatient(url: &str) -> ClientBuilder {
-    builder(url, Secret::new("a-token".to_owned()))
-}
-
-fn client(url: &str, token: &str) -> callback::Client {
-    callback::Client::new(Endpoint::at(url).unwrap(), Secret::new(token.to_owned())).unwrap()
-}
-
-fn arg(path: &str) -> UploadArg {
-    UploadArg {
-        commit: CommitInfo::new(WritePathOrId::parse(path).unwrap()),
-        content_hash: None,
-    }
-}
-
-/// What a callback was called with, and on which thread.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Called {
-    id: RequestId,
-    reply: RawReply,
-    by: ThreadId,
-}
-
-/// Callbacks that write down how they are called.
-struct Log {
-    sender: Sender<Called>,
-    called: Receiver<Called>,
-}
-
-impl Log {
-    fn new() -> Self {
-        let (sender, called) = mpsc::channel();
-        Self { sender, called }
-    }
-
-    fn callback(&self) -> impl FnOnce(RequestId, u16, Bytes) + Send + 'static {
-        let sender = self.sender.clone();
-        move |id, status, data| {
-            let reply = RawReply { status, data };
-            let by = thread::current().id();
-            sender.send(Called { id, reply, by }).unwrap();
-        }
-    }
-
-    /// The next call.
-    fn next(&self) -> Called {
-        self.called
-            .recv_timeout(PATIENCE)
-            .expect("a callback is called")
-    }
-
-    /// All calls: of the callbacks that there are, none is left that could be called.
-    fn all(self) -> Vec<Called> {
-        drop(self.sender);
-        self.called.iter().collect()
-    }
-}
-
-fn ids(all: &[Called]) -> Vec<RequestId> {
-    all.iter().map(|called| called.id).collect()
-}
-
-fn no_answer(reply: &RawReply) -> NoAnswer {
-    assert_eq!(reply.status, 0, "{reply:?}");
-    let envelope = ErrorEnvelope::parse(&reply.data).expect("an envelope");
-    assert!(envelope.user_message.is_some());
-    match envelope.decode() {
-        Some(LocalError::NoAnswer(answer)) => answer,
-        other => panic!("{other:?} in {reply:?}"),
-    }
-}
-
-fn is_cancelled(reply: &RawReply) -> bool {
-    reply.status == 0 && no_answer(reply).reason == NoAnswerReason::Cancelled
-}
 
 #[test]
 fn a_server_that_is_silent_closes_or_talks_nonsense_ends_a_request_once() {
@@ -135,7 +41,18 @@ fn a_server_that_is_silent_closes_or_talks_nonsense_ends_a_request_once() {
     ];
     for (act, status, reason) in cases {
         let server = Script::start(act);
-        let client = callback::Client::from_builder(impatient(&server.url)).unwrap();
+        let builder = || {
+            let token = Secret::new("a-token".to_owned());
+            let builder = Client::builder(Endpoint::at(&server.url).unwrap(), token);
+            match act {
+                Act::Silence => builder.timeouts(Timeouts {
+                    answer: Duration::from_millis(200),
+                    ..Timeouts::default()
+                }),
+                _ => builder,
+            }
+        };
+        let client = callback::Client::from_builder(builder()).unwrap();
         let log = Log::new();
         let id = client.upload(&arg("/a"), "hello", log.callback());
         let called = log.all();
@@ -148,7 +65,7 @@ fn a_server_that_is_silent_closes_or_talks_nonsense_ends_a_request_once() {
             assert!(answer.may_have_happened, "{act:?}");
         }
 
-        let blocking = blocking::Client::from_builder(impatient(&server.url)).unwrap();
+        let blocking = blocking::Client::from_builder(builder()).unwrap();
         let waited = RawReply::from(blocking.upload(&arg("/a"), "hello"));
         assert_eq!(waited, *reply, "byte for byte the same");
     }
@@ -159,7 +76,7 @@ fn nobody_listening_means_that_nothing_happened() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);
-    let client = callback::Client::from_builder(impatient(&url)).unwrap();
+    let client = client(&url, "a-token");
     let log = Log::new();
     client.upload(&arg("/a"), "hello", log.callback());
     let called = log.all();
@@ -203,25 +120,6 @@ fn what_a_callback_gets_is_what_the_blocking_call_returns() {
         client.get_current_account(log.callback());
         assert_eq!((waited.status, &log.all()[0].reply), (200, &waited));
     });
-}
-
-/// A proxy at whose gates the first `count` uploads wait.
-async fn gated(server: &TestServer, count: u32) -> (Proxy, Vec<Gate>) {
-    let mut plan = Plan::new();
-    let mut gates = Vec::new();
-    for nth in 1..=count {
-        let (held, gate) = plan.hold(UPLOAD, nth);
-        plan = held;
-        gates.push(gate);
-    }
-    (Proxy::start(server.address(), plan).await, gates)
-}
-
-/// Begins an upload and waits until it is at its gate.
-async fn begin(client: &callback::Client, path: &str, log: &Log, gate: &mut Gate) -> RequestId {
-    let id = client.upload(&arg(path), "hello", log.callback());
-    gate.reached().await;
-    id
 }
 
 #[test]
@@ -364,177 +262,14 @@ impl TokenSource for Panics {
 #[test]
 fn a_request_in_which_something_panics_ends_too() {
     let server = Script::start(Act::Close);
-    let client = callback::Client::from_builder(builder(&server.url, Panics)).unwrap();
+    let client =
+        callback::Client::from_builder(Client::builder(Endpoint::at(&server.url).unwrap(), Panics))
+            .unwrap();
     let log = Log::new();
     let id = client.upload(&arg("/a"), "hello", log.callback());
     let called = log.all();
     assert_eq!(ids(&called), [id]);
     assert_eq!(no_answer(&called[0].reply).reason, NoAnswerReason::Panicked);
-}
-
-#[test]
-fn a_request_can_be_cancelled_while_it_is_in_flight() {
-    with_server(async |server| {
-        let (proxy, mut gates) = gated(&server, 2).await;
-        let client = client(&proxy.url(), server.token());
-        let log = Log::new();
-        let id = begin(&client, "/cancelled", &log, &mut gates[0]).await;
-        let other = begin(&client, "/other", &log, &mut gates[1]).await;
-        assert!(client.cancel(id));
-        assert!(!client.cancel(id), "it is over");
-        let called = log.next();
-        assert_eq!(called.id, id);
-        let answer = no_answer(&called.reply);
-        assert_eq!(answer.reason, NoAnswerReason::Cancelled);
-        assert!(answer.may_have_happened);
-        let text = String::from_utf8_lossy(&called.reply.data).into_owned();
-        assert!(text.contains("files/upload at 127.0.0.1:"), "{text}");
-
-        drop(gates);
-        let called = log.next();
-        assert_eq!((called.id, called.reply.status), (other, 200));
-        while client.request_status(other).is_some() {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-        assert!(!client.cancel(other), "it is over");
-        assert_eq!(log.all(), [], "each once");
-        proxy.finish();
-    });
-}
-
-#[test]
-fn a_cancelled_request_gives_its_connection_up() {
-    let server = Script::start(Act::Silence);
-    let client = client(&server.url, "a-token");
-    let log = Log::new();
-    let id = client.upload(&arg("/a"), "hello", log.callback());
-    while client.request_status(id) != Some(RequestStatus::Running { sent: 5, total: 5 }) {
-        thread::sleep(Duration::from_millis(1));
-    }
-    assert!(client.cancel(id));
-    assert!(is_cancelled(&log.next().reply));
-    server.closed();
-}
-
-#[test]
-fn ids_are_known_to_their_own_client_alone() {
-    with_server(async |server| {
-        let (proxy, mut gates) = gated(&server, 1).await;
-        let one = client(&proxy.url(), server.token());
-        let another = client(&proxy.url(), server.token());
-        let log = Log::new();
-        let id = begin(&one, "/a", &log, &mut gates[0]).await;
-        assert_eq!(another.request_status(id), None);
-        assert!(!another.cancel(id));
-        assert!(one.request_status(id).is_some());
-        drop(gates);
-        assert_eq!(log.all()[0].reply.status, 200);
-        proxy.finish();
-    });
-}
-
-/// Whoever comes first decides, and tells the truth: a request that `cancel` says it ended was
-/// ended by it, every other has the server's reply.
-#[test]
-fn cancelling_and_ending_at_the_same_time_call_back_once() {
-    with_server(async |server| {
-        let client = client(&server.url(), server.token());
-        let log = Log::new();
-        let mut cancelled = Vec::new();
-        let mut ended = Vec::new();
-        // The delays grow until they are as long as a call, however slow the machine is.
-        for nth in 0_u32.. {
-            if nth >= 300 && !cancelled.is_empty() && !ended.is_empty() {
-                break;
-            }
-            let id = client.get_space_usage(log.callback());
-            thread::sleep(Duration::from_micros(10 << (nth / 300).min(16)) * (nth % 300));
-            if client.cancel(id) {
-                cancelled.push(id);
-            } else {
-                ended.push(id);
-            }
-        }
-        let called = log.all();
-        assert_eq!(called.len(), cancelled.len() + ended.len());
-        for Called { id, reply, .. } in called {
-            assert_eq!(is_cancelled(&reply), cancelled.contains(&id));
-            assert_eq!(reply.status == 200, ended.contains(&id));
-        }
-    });
-}
-
-#[test]
-fn a_callback_may_call_cancel_wait_and_drop_the_client() {
-    with_server(async |server| {
-        let (proxy, mut gates) = gated(&server, 1).await;
-        let client = client(&proxy.url(), server.token());
-        let token = Secret::new(server.token().to_owned());
-        let blocking = blocking::Client::new(Endpoint::at(&server.url()).unwrap(), token).unwrap();
-        let log = Log::new();
-        let held = begin(&client, "/held", &log, &mut gates[0]).await;
-        let (inner, inner_log) = (client.clone(), log.callback());
-        let (tell, told) = mpsc::channel();
-        client.get_space_usage(move |_, _, _| {
-            let waited = blocking.get_current_account().is_ok();
-            let cancelled = inner.cancel(held);
-            let begun = inner.get_space_usage(inner_log);
-            tell.send((waited, cancelled, begun)).unwrap();
-            // With the test's handle gone, this is the last of the client.
-            drop(inner);
-        });
-        let (waited, cancelled, begun) = told.recv().unwrap();
-        assert!(waited && cancelled);
-        let first = log.next();
-        assert!(first.id == held && is_cancelled(&first.reply));
-        let second = log.next();
-        assert_eq!((second.id, second.reply.status), (begun, 200));
-        drop((client, gates));
-        assert_eq!(log.all(), [], "each once");
-        proxy.finish();
-    });
-}
-
-#[test]
-fn dropping_the_last_handle_cancels_what_is_in_flight() {
-    with_server(async |server| {
-        let (proxy, mut gates) = gated(&server, 3).await;
-        let client = client(&proxy.url(), server.token());
-        let log = Log::new();
-        let mut begun = Vec::new();
-        for gate in &mut gates {
-            begun.push(begin(&client, "/a", &log, gate).await);
-        }
-        let last = client.clone();
-        drop(client);
-        assert!(last.request_status(begun[0]).is_some(), "a handle is left");
-        // Inside of a runtime, where waiting for threads would panic.
-        drop(last);
-        let called = log.all();
-        assert_eq!(ids(&called), begun);
-        assert!(called.iter().all(|called| is_cancelled(&called.reply)));
-        drop(gates);
-        proxy.finish();
-    });
-}
-
-/// The callback that drops the last handle is the one that the drop then cancels others for.
-#[test]
-fn a_callback_can_drop_the_last_handle() {
-    with_server(async |server| {
-        let (proxy, mut gates) = gated(&server, 1).await;
-        let client = client(&proxy.url(), server.token());
-        let log = Log::new();
-        let held = begin(&client, "/held", &log, &mut gates[0]).await;
-        let (hand_over, handed) = mpsc::channel::<callback::Client>();
-        client.get_space_usage(move |_, _, _| drop(handed.recv().unwrap()));
-        hand_over.send(client).unwrap();
-        let called = log.all();
-        assert_eq!(ids(&called), [held]);
-        assert!(is_cancelled(&called[0].reply));
-        drop(gates);
-        proxy.finish();
-    });
 }
 
 #[test]

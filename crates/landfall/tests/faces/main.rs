@@ -3,8 +3,10 @@
 
 mod blocking;
 mod callbacks;
+mod cancelling;
 mod commands;
 mod face;
+mod log;
 mod parameters;
 mod program;
 mod script;
