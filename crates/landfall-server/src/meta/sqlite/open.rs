@@ -163,6 +163,11 @@ fn connect(file: &Path, flags: OpenFlags) -> Result<Connection, OpenError> {
     connection
         .pragma_update(None, "foreign_keys", true)
         .map_err(sqlite)?;
+    // What a savepoint may have to undo would else go to a file in /var/tmp: on another disk,
+    // which may be full, and with users' bytes in it.
+    connection
+        .pragma_update(None, "temp_store", "memory")
+        .map_err(sqlite)?;
     Ok(connection)
 }
 
