@@ -15,6 +15,7 @@ pub use local::LocalBlobs;
 pub use memory::MemoryBlobs;
 
 use crate::meta::rows::{Blob, BlobId};
+use crate::sys::Space;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use std::fmt::Debug;
@@ -83,8 +84,8 @@ pub trait BlobStore: Debug + Send + Sync {
     /// The blobs of a writer.
     fn list(&self, writer: &str) -> BoxFuture<'_, Result<Vec<BlobId>, BlobError>>;
 
-    /// Bytes that can still be stored; `None`: not known.
-    fn free_bytes(&self) -> Option<u64>;
+    /// The room on the disk; `None`: there is no disk, or it doesn't say.
+    fn space(&self) -> Option<Space>;
 }
 
 /// A blob that is being written. Dropped before [`Self::finish`], it leaves nothing behind;

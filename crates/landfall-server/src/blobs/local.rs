@@ -9,7 +9,7 @@
 
 use super::{BlobError, BlobStore, BlobWriter, Checksums};
 use crate::meta::rows::{Blob, BlobId, BlobPlace};
-use crate::sys::{Point, SharedSync, Sys};
+use crate::sys::{Point, SharedSync, Space, Sys};
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use std::fs::File;
@@ -294,8 +294,8 @@ impl BlobStore for LocalBlobs {
         })
     }
 
-    fn free_bytes(&self) -> Option<u64> {
-        self.inner.sys.fs.free_bytes(&self.inner.dir).ok()
+    fn space(&self) -> Option<Space> {
+        self.inner.sys.fs.space(&self.inner.dir).ok()
     }
 }
 

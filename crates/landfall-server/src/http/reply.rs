@@ -171,10 +171,18 @@ impl Reply {
                     "The server has no space left.",
                 )
             }
+            // Its reason is in the log since it began.
+            Trouble::Meta(MetaError::Stopped(_)) => Self::text(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "The server has stopped writing because its disk failed. Its operator finds the reason in its log, and must restart it.",
+            ),
             // What exactly is wrong is for the operator's log: it may name files.
             Trouble::Meta(_) | Trouble::Blob(_) => {
                 tracing::error!(route = route.route().tail, %trouble, "request failed");
-                Self::text(StatusCode::INTERNAL_SERVER_ERROR, "Internal server error.")
+                Self::text(
+                    StatusCode::INTERNAL_SERVER_ERROR,
+                    "Internal server error. The server's log says what failed.",
+                )
             }
         }
     }

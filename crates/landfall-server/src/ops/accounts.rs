@@ -114,8 +114,8 @@ impl Service {
         let namespace = self.meta.read(move |loads| loads.namespace(ns)).await?;
         let free = || {
             self.blobs
-                .free_bytes()
-                .unwrap_or(landfall_protocol::limits::FILE_SIZE)
+                .space()
+                .map_or(landfall_protocol::limits::FILE_SIZE, |space| space.free)
         };
         let allocated = namespace
             .quota

@@ -108,11 +108,20 @@ pub trait Fs: Debug + Send + Sync {
     /// The system's.
     fn network(&self, dir: &Path) -> io::Result<Option<&'static str>>;
 
-    /// Bytes that can still be written where the directory is.
+    /// How much room there is where the directory is.
     ///
     /// # Errors
     /// The system's.
-    fn free_bytes(&self, dir: &Path) -> io::Result<u64>;
+    fn space(&self, dir: &Path) -> io::Result<Space>;
+}
+
+/// The room of a file system.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Space {
+    /// Bytes that can still be written.
+    pub free: u64,
+    /// Bytes in all.
+    pub size: u64,
 }
 
 /// Whether a directory can't be synced because it isn't ours: we may not read it, or nothing can
@@ -217,9 +226,13 @@ impl Fs for RealFs {
         Ok(None)
     }
 
-    fn free_bytes(&self, dir: &Path) -> io::Result<u64> {
+    fn space(&self, dir: &Path) -> io::Result<Space> {
         let space = rustix::fs::statvfs(dir)?;
-        Ok(space.f_bavail.saturating_mul(space.f_frsize))
+        let bytes = |blocks: u64| blocks.saturating_mul(space.f_frsize);
+        Ok(Space {
+            free: bytes(space.f_bavail),
+            size: bytes(space.f_blocks),
+        })
     }
 }
 

@@ -1,5 +1,6 @@
 //! Opening the file: settings that must hold, schema, versions.
 
+use super::values::reason;
 use crate::sys::weakened::{Safeguard, without};
 use crate::sys::{Failpoints, Point};
 use landfall_protocol::FOLDING_VERSION;
@@ -18,16 +19,11 @@ const UPGRADES: [&str; 1] = [include_str!("upgrade-1.sql")];
 /// something is wrong.
 const BUSY: Duration = Duration::from_secs(10);
 
-/// Pages of the log (4 KiB each) after which it is written back into the file. That takes two
-/// syncs and is done by whoever commits then, so it should be rare; but a restart after a crash
-/// reads the whole log, and the log takes this much of the disk.
-const CHECKPOINT: u32 = 8000;
-
 /// Why the metadata could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// SQLite says no.
-    #[error("can't open the metadata {file}: {source}", file = file.display())]
+    #[error("can't open the metadata {file}: {reason}", file = file.display(), reason = reason(source))]
     Sqlite {
         /// The file.
         file: PathBuf,
@@ -112,9 +108,6 @@ pub(super) fn for_writing(file: &Path, failpoints: &Failpoints) -> Result<Connec
     };
     connection
         .pragma_update(None, "synchronous", name)
-        .map_err(sqlite)?;
-    connection
-        .pragma_update(None, "wal_autocheckpoint", CHECKPOINT)
         .map_err(sqlite)?;
     let synchronous: i64 = connection
         .pragma_query_value(None, "synchronous", |row| row.get(0))
