@@ -197,6 +197,10 @@ mod tests {
             RealFs.sync_file(file)
         }
 
+        fn rewrite(&self, path: &Path) -> io::Result<()> {
+            RealFs.rewrite(path)
+        }
+
         fn open(&self, path: &Path) -> io::Result<File> {
             RealFs.open(path)
         }

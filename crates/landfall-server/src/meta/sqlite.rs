@@ -9,6 +9,7 @@ mod apply;
 mod checkpoint;
 mod load;
 mod open;
+mod settle;
 mod values;
 mod writer;
 
@@ -19,6 +20,7 @@ use crate::sys::Sys;
 use futures_util::future::BoxFuture;
 use load::Rows;
 use rusqlite::Connection;
+use settle::settle;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use writer::Writer;
@@ -39,6 +41,7 @@ impl SqliteEngine {
     /// # Errors
     /// The file can't be opened, or belongs to another version.
     pub fn open(file: &Path, sys: &Sys) -> Result<Self, OpenError> {
+        settle(file, &*sys.fs)?;
         let (fs, disk) = (Arc::clone(&sys.fs), file.to_owned());
         let free = move || fs.space(&disk).map_or(u64::MAX, |space| space.free);
         let connection = open::for_writing(file, &sys.failpoints)?;

@@ -16,6 +16,9 @@ use std::io::{self, IoSlice, Write};
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::Path;
 
+/// Bytes that are rewritten at a time.
+const PIECE: usize = 1024 * 1024;
+
 /// What this crate does with files; all calls block.
 pub trait Fs: Debug + Send + Sync {
     /// Makes a directory that only its owner can enter (0700); the name is durable after
@@ -70,6 +73,14 @@ pub trait Fs: Debug + Send + Sync {
     /// # Errors
     /// The system's. Don't repeat the call: see the module's rules.
     fn sync_file(&self, file: &File) -> io::Result<()>;
+
+    /// Writes the bytes of a file over themselves and makes them survive power loss. After a
+    /// sync that failed the system may show bytes that it takes for written and the disk doesn't
+    /// have; here each of them is new to it.
+    ///
+    /// # Errors
+    /// The system's.
+    fn rewrite(&self, path: &Path) -> io::Result<()>;
 
     /// Makes the names in a directory survive power loss.
     ///
@@ -186,6 +197,20 @@ impl Fs for RealFs {
         file.sync_data()
     }
 
+    fn rewrite(&self, path: &Path) -> io::Result<()> {
+        let file = OpenOptions::new().read(true).write(true).open(path)?;
+        let mut bytes = vec![0; PIECE];
+        let mut offset = 0;
+        loop {
+            let length = file.read_at(&mut bytes, offset)?;
+            if length == 0 {
+                return file.sync_data();
+            }
+            file.write_all_at(&bytes[..length], offset)?;
+            offset += length as u64;
+        }
+    }
+
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
         if without(Safeguard::DirSync) {
             return Ok(());
@@ -269,6 +294,16 @@ mod tests {
         RealFs.append(&file, &[]).unwrap();
         RealFs.begin_write_back(&file, 0, 1000);
         assert_eq!(std::fs::read(&path).unwrap(), pieces.concat());
+    }
+
+    #[test]
+    fn a_file_that_is_rewritten_stays_what_it_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("file");
+        let bytes: Vec<u8> = (0..2_500_000_u32).map(|nth| (nth % 251) as u8).collect();
+        std::fs::write(&path, &bytes).unwrap();
+        RealFs.rewrite(&path).unwrap();
+        assert!(std::fs::read(&path).unwrap() == bytes);
     }
 
     #[test]

@@ -66,6 +66,14 @@ pub enum OpenError {
         /// What it is instead.
         found: String,
     },
+    /// What a crash left in the log can't be made certain.
+    #[error("can't sync the metadata's log {file}: {source}", file = file.display())]
+    Log {
+        /// The log.
+        file: PathBuf,
+        /// The system's reason.
+        source: std::io::Error,
+    },
     /// SQLite's locks don't hold there.
     #[error(
         "the data directory {dir} is on {kind}, a network file system, where locks and syncs can't be trusted: use a local disk",
