@@ -198,9 +198,12 @@ impl Unfinished {
 
 impl Drop for Unfinished {
     fn drop(&mut self) {
-        if !self.keep {
-            // If it can't be removed now, it is garbage that nothing refers to.
-            let _ = self.inner.sys.fs.remove(&self.path);
+        if !self.keep
+            && let Err(error) = self.inner.sys.fs.remove(&self.path)
+        {
+            // It is garbage that nothing refers to.
+            let path = self.path.display();
+            tracing::warn!("can't remove {path}: {error}; the collection does, later");
         }
     }
 }

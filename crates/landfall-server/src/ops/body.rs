@@ -163,8 +163,14 @@ impl Service {
             return;
         };
         let wanted = id.clone();
-        if let Ok(false) = self.meta.read(move |loads| loads.knows_blob(&wanted)).await {
-            let _ = self.blobs.remove(&id).await;
+        let known = self.meta.read(move |loads| loads.knows_blob(&wanted)).await;
+        let gone = match known {
+            Ok(true) => Ok(()),
+            Ok(false) => self.blobs.remove(&id).await.map_err(Trouble::from),
+            Err(error) => Err(error.into()),
+        };
+        if let Err(trouble) = gone {
+            tracing::warn!(blob = id.0, %trouble, "if nothing refers to it, the collection removes it");
         }
     }
 
