@@ -329,6 +329,7 @@ pub(crate) enum AdminSessionCommand {
         #[arg(long, env = "LANDFALL_ACCOUNT", value_name = "NAME")]
         account: String,
         /// Its id
+        #[arg(allow_hyphen_values = true)]
         session: String,
     },
 }
@@ -361,6 +362,7 @@ pub(crate) enum TokenCommand {
     /// Make a token useless, at once
     Revoke {
         /// Its id, from `token list`
+        #[arg(allow_hyphen_values = true)]
         id: String,
     },
     /// Make an access token and print it; it is not shown again
@@ -528,6 +530,18 @@ mod tests {
     #[test]
     fn scopes_are_read_by_their_names() {
         assert!(scope("files.content.write").is_ok() && scope("files").is_err());
+    }
+
+    #[test]
+    fn an_id_may_begin_with_a_hyphen() {
+        for line in [
+            "landfall session append --session -D4x --offset 0",
+            "landfall admin --data d session abort --account panda -D4x",
+            "landfall admin --data d token revoke -D4x",
+        ] {
+            let parsed = Cli::try_parse_from(line.split(' '));
+            assert!(parsed.is_ok(), "{line}: {parsed:?}");
+        }
     }
 
     #[test]
