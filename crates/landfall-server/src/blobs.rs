@@ -53,6 +53,10 @@ impl BlobError {
     }
 }
 
+/// Bytes of one blob, at the most, that a store has taken and not yet written where
+/// [`BlobStore::space`] sees them.
+pub(crate) const UNWRITTEN: u64 = 4 * 1024 * 1024;
+
 /// Where bytes are kept.
 pub trait BlobStore: Debug + Send + Sync {
     /// Begins a blob.
@@ -91,7 +95,7 @@ pub trait BlobStore: Debug + Send + Sync {
 /// A blob that is being written. Dropped before [`Self::finish`], it leaves nothing behind;
 /// a crash may leave garbage.
 pub trait BlobWriter: Send {
-    /// Takes the next bytes; waits while too many are on their way.
+    /// Takes the next bytes; waits while [`UNWRITTEN`] are on their way.
     fn write(&mut self, bytes: Bytes) -> BoxFuture<'_, Result<(), BlobError>>;
 
     /// Makes bytes and name survive power loss.

@@ -165,10 +165,10 @@ impl Reply {
                 Self::text(StatusCode::SERVICE_UNAVAILABLE, "Try again.")
             }
             Trouble::Meta(MetaError::NoSpace) | Trouble::Blob(BlobError::NoSpace) => {
-                tracing::error!(route = route.route().tail, %trouble, "no space left");
+                // The log has one line about it, by `Room`.
                 Self::text(
                     StatusCode::INSUFFICIENT_STORAGE,
-                    "The server has no space left.",
+                    "The server has no space left on its disk; nothing of this request was kept. Delete what isn't needed, and ask the operator of the server to make room.",
                 )
             }
             // Its reason is in the log since it began.

@@ -113,9 +113,9 @@ impl Service {
         let ns = caller.ns();
         let namespace = self.meta.read(move |loads| loads.namespace(ns)).await?;
         let free = || {
-            self.blobs
-                .space()
-                .map_or(landfall_protocol::limits::FILE_SIZE, |space| space.free)
+            self.room
+                .left()
+                .unwrap_or(landfall_protocol::limits::FILE_SIZE)
         };
         let allocated = namespace
             .quota
