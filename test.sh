@@ -70,7 +70,7 @@ LANDFALL_TEST_PYTHON=$tools/python/bin/python \
 
 say "a server with safeguards to take away, for the test of the next tests"
 cargo build --locked -p landfall-cli --features weakened --target-dir target/weakened
-say "tests of durability: power loss, SIGKILL (root; docs/reliability.md)"
+say "tests of durability: power loss, SIGKILL, failing and full disks (root; docs/reliability.md)"
 LANDFALL_TEST_WEAKENED=$PWD/target/weakened/debug/landfall \
     cargo test --locked -p landfall-cli --features external-programs --test durability
 

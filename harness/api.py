@@ -1,7 +1,8 @@
-"""Calls of the API over loopback, with the three outcomes that a client can tell apart.
+"""Calls of the API over loopback, with the outcomes that a client can tell apart.
 
-`ok` is a promise of the server, `refused` says that nothing was committed, and everything else
-is `unknown`: a connection that died, and any 5xx, may or may not have done its work.
+`ok` is a promise of the server; `refused` says that nothing was committed, and `full` that the
+disk has no room and nothing of the call was kept. Everything else is `unknown`: a connection
+that died, and any other 5xx, may or may not have done its work.
 """
 
 import http.client
@@ -9,6 +10,7 @@ import json
 from dataclasses import dataclass
 
 TIMEOUT = 60
+FULL = 507
 
 
 @dataclass
@@ -26,6 +28,10 @@ class Answer:
     @property
     def unknown(self):
         return self.kind == "unknown"
+
+    @property
+    def full(self):
+        return self.kind == "full"
 
     def refused(self, *beginnings):
         """Whether it was refused, with an error summary that begins like one of these."""
@@ -85,6 +91,8 @@ class Api:
             if download:
                 return Answer("ok", 200, json.loads(result), data)
             return Answer("ok", 200, json.loads(data))
+        if response.status == FULL:
+            return Answer("full", FULL, why=data.decode(errors="replace"))
         if response.status >= 500:
             return Answer("unknown", response.status, why=data.decode(errors="replace"))
         try:

@@ -1,14 +1,4 @@
-"""What all harnesses do: serve, load, crash, restart, look, judge; again and again.
-
-A *world* is where the data lives and how it crashes. It offers
-    data            the data directory
-    prefix          a program to run the server under
-    late_answers_count
-                    whether an answer that comes after the crash began is a promise
-    crash(server)   ends the server and whatever else goes with it
-    recover()       makes the data readable again
-    close()         leaves nothing behind
-"""
+"""What all harnesses do: serve, load, crash, restart, look, judge; again and again."""
 
 import argparse
 import random
@@ -31,6 +21,35 @@ from server import DoesNotStart, Server, account
 TOGETHER = 4
 # How often the server crashes once more right after its restart.
 TWICE = 0.2
+
+
+class World:
+    """Where the data lives, what befalls it, and how it crashes."""
+
+    # The data directory.
+    data: Path
+    # A program to run the server under.
+    prefix = ()
+    # Whether an answer that comes after the crash began is a promise.
+    late_answers_count = True
+
+    def meanwhile(self, server, load, rng, longest):
+        """What goes on between the beginning of the load and the crash: time passes."""
+        load.stopping.wait(rng.uniform(0.02, longest))
+
+    def crash(self, server):
+        """Ends the server and whatever else goes with it."""
+        server.kill()
+
+    def recover(self):
+        """Makes the data readable again."""
+
+    def inspect(self):
+        """Violations that are found by other means, while the server runs on what was found."""
+        return []
+
+    def close(self):
+        """Leaves nothing behind."""
 
 
 @dataclass
@@ -124,8 +143,8 @@ class Chain:
             return [str(error)], history
         load = Load(history, self.server.port, self.token, label, self.options.clients, self.world.late_answers_count)
         load.start()
-        load.stopping.wait(rng.uniform(0.02, self.options.longest))
         try:
+            self.world.meanwhile(self.server, load, rng, self.options.longest)
             load.crashing.set()
             self.world.crash(self.server)
         finally:
@@ -142,12 +161,13 @@ class Chain:
         api = Api(self.server.port, self.token)
         try:
             seen = observe(api, history, self.world.data / "metadata.sqlite", rng, label)
+            found = self.world.inspect()
         except RuntimeError as error:
             return [f"{error}; {self.server.complaint()}"], history
         finally:
             api.close()
             self.server.kill()
-        found = check(history, seen)
+        found += check(history, seen)
         if not found:
             self.history = history.after(seen, seen.finishes)
         return found, history

@@ -1,4 +1,4 @@
-"""A disk that can lose its power: ext4 in a file, mounted through a loop device.
+"""A disk that can lose its power, and be full: ext4 in a file, mounted through a loop device.
 
 All mounts are made in a mount namespace of this process. Nobody else sees them, and they go away
 with the process however it ends; the loop devices go with their mounts.
@@ -19,24 +19,25 @@ SIZE = 400 * 1024 * 1024
 def enter_namespace():
     """Once per process, before the first mount."""
     if os.geteuid() != 0:
-        raise SystemExit("power loss needs a loop mount, and that needs root: run this as root")
+        raise SystemExit("this needs a loop mount, and that needs root: run it as root")
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.unshare(NAMESPACE) != 0:
         why = os.strerror(ctypes.get_errno())
-        raise SystemExit(f"power loss needs a mount namespace, and the system refuses it: {why}")
+        raise SystemExit(f"this needs a mount namespace, and the system refuses it: {why}")
     run("mount", "--make-rprivate", "/")
 
 
 class Disk:
     """One image, mounted at `path`."""
 
-    def __init__(self, work):
+    def __init__(self, work, size=SIZE):
         self.image = work / "image"
         self.path = work / "mount"
         self.path.mkdir()
         with open(self.image, "wb") as image:
-            image.truncate(SIZE)
-        run("mkfs.ext4", "-q", "-E", "nodiscard", str(self.image))
+            image.truncate(size)
+        # Nothing is kept for root, who runs this: full is full.
+        run("mkfs.ext4", "-q", "-m", "0", "-E", "nodiscard", str(self.image))
         self.mounted = False
         self.mount()
 
@@ -62,4 +63,4 @@ def run(*command):
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
         said = done.stderr.strip()
-        raise SystemExit(f"power loss needs loop mounts of ext4 (root, e2fsprogs, mount): {' '.join(command)}: {said}")
+        raise SystemExit(f"this needs loop mounts of ext4 (root, e2fsprogs, mount): {' '.join(command)}: {said}")

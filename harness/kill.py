@@ -7,24 +7,16 @@ Needs nothing but Python.
     python3 harness/kill.py --cycles 100 --landfall target/debug/landfall
 """
 
-from cycle import arguments, main
+from cycle import World, arguments, main
 
 
-class KilledWorld:
-    prefix = ()
-    late_answers_count = True
-
+class KilledWorld(World):
     def __init__(self, work):
         self.data = work / "data"
 
-    def crash(self, server):
-        server.kill()
 
-    def recover(self):
-        pass
-
-    def close(self):
-        pass
+def new_world(_):
+    return KilledWorld
 
 
 def parser():

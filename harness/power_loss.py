@@ -10,12 +10,11 @@ and a directory that was not synced, because ext4 makes a new file's name durabl
     python3 harness/power_loss.py --cycles 20 --landfall target/debug/landfall
 """
 
-from cycle import arguments, main
+from cycle import World, arguments, main
 from disk import Disk, enter_namespace
 
 
-class PoweredWorld:
-    prefix = ()
+class PoweredWorld(World):
     # When the power goes, the server goes: no answer comes later. Here it lives on for some
     # milliseconds, and a sync that the shutdown interrupts may return success in vain (measured:
     # Linux, `fsync` begun before the call, ended after it with 0, bytes not there). Answers from
@@ -36,6 +35,10 @@ class PoweredWorld:
 
     def close(self):
         self.disk.unmount()
+
+
+def new_world(_):
+    return PoweredWorld
 
 
 def parser():

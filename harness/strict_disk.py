@@ -13,7 +13,7 @@ import re
 import shutil
 from pathlib import Path
 
-from cycle import arguments, main
+from cycle import World, arguments, main
 
 CALLS = "trace=openat,mkdir,mkdirat,fsync,fdatasync"
 # pid call(arguments) = result, whole or in two halves.
@@ -71,9 +71,7 @@ class Perishable:
                     self.bytes.add(name)
 
 
-class StrictWorld:
-    late_answers_count = True
-
+class StrictWorld(World):
     def __init__(self, work):
         self.root = work / "disk"
         self.root.mkdir()
@@ -82,11 +80,8 @@ class StrictWorld:
         self.existing = set()
         self.prefix = ("strace", "-f", "-q", "--seccomp-bpf", "-y", "-e", CALLS, "-o", str(self.trace))
 
-    def crash(self, server):
-        # Waits for strace, so the trace is whole.
-        server.kill()
-
     def recover(self):
+        # Killing the server waited for strace, so the trace is whole.
         perishable = Perishable(self.existing)
         crashed = self.trace.with_suffix(".crashed")
         self.trace.rename(crashed)
@@ -103,15 +98,16 @@ class StrictWorld:
                 path.write_bytes(b"")
         self.existing = {str(path) for path in self.root.rglob("*")}
 
-    def close(self):
-        pass
-
 
 def remove(path):
     if path.is_dir():
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
+
+
+def new_world(_):
+    return StrictWorld
 
 
 def parser():

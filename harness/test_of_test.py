@@ -15,9 +15,11 @@ import time
 from dataclasses import dataclass
 
 import failpoints
+import full_disk
 import kill
 import power_loss
 import strict_disk
+import syscalls
 from cycle import run
 from disk import enter_namespace
 from trial import Case
@@ -34,7 +36,6 @@ class Crashes:
     """A harness that crashes at random moments."""
 
     harness: object
-    world: type
 
     @property
     def name(self):
@@ -44,7 +45,7 @@ class Crashes:
         """The first cycle that broke a promise; 0: none did."""
         given = ["--landfall", options.landfall, "--cycles", str(cycles), "--seed", str(options.seed)]
         told = self.harness.parser().parse_args([*given, "--until-failure"])
-        return run(self.world, told, tell=tell).first
+        return run(self.harness.new_world(told), told, tell=tell).first
 
 
 @dataclass(frozen=True)
@@ -65,15 +66,31 @@ class Faults:
         return failpoints.run(told, cases, tell=tell).first
 
 
+@dataclass(frozen=True)
+class Full:
+    """A full disk."""
+
+    name = "full_disk"
+
+    def attempt(self, options, cycles):
+        """The first scenario that broke a promise; 0: none did."""
+        given = ["--landfall", options.landfall, "--seed", str(options.seed)]
+        return full_disk.run(full_disk.parser().parse_args(given), tell).first
+
+
 # Each safeguard, and whose part it is to miss it.
 SAFEGUARDS = {
-    "file-sync": Crashes(power_loss, power_loss.PoweredWorld),
-    "dir-sync": Crashes(strict_disk, strict_disk.StrictWorld),
-    "commit-sync": Crashes(power_loss, power_loss.PoweredWorld),
-    "replay": Crashes(kill, kill.KilledWorld),
+    "file-sync": Crashes(power_loss),
+    "dir-sync": Crashes(strict_disk),
+    "commit-sync": Crashes(power_loss),
+    "replay": Crashes(kill),
     # Of those that go, three of four have a file.
     "rows-first": Faults("collect", "collect.remove_pieces", "kill", range(3, 200, 17)),
     "fence": Faults("sleep", "blob.synced", "stop", range(1, 5)),
+    "stop": Crashes(syscalls),
+    "settle": Crashes(syscalls),
+    "sync-error": Crashes(syscalls),
+    "reserve": Full(),
 }
 
 

@@ -235,6 +235,10 @@ pub(crate) struct Serve {
     /// checksums; `none`: never
     #[arg(long, env = "LANDFALL_SCRUB_RATE", value_name = "SIZE", default_value = "4MiB", value_parser = quota)]
     pub(crate) scrub_rate: Quota,
+    /// Refuse uploads that would leave less than this free on the disk: bytes, or a number and
+    /// KiB, MiB, GiB or TiB [default: 256 MiB, or a sixteenth of a small disk]
+    #[arg(long, env = "LANDFALL_RESERVE", value_name = "SIZE", value_parser = size)]
+    pub(crate) reserve: Option<u64>,
     /// Serve other machines without encryption: anybody between can read tokens and files
     #[arg(long, env = "LANDFALL_INSECURE_LISTEN", value_parser = FalseyValueParser::new())]
     pub(crate) insecure_listen: bool,
@@ -329,6 +333,7 @@ pub(crate) enum AdminSessionCommand {
         #[arg(long, env = "LANDFALL_ACCOUNT", value_name = "NAME")]
         account: String,
         /// Its id
+        #[arg(allow_hyphen_values = true)]
         session: String,
     },
 }
@@ -361,6 +366,7 @@ pub(crate) enum TokenCommand {
     /// Make a token useless, at once
     Revoke {
         /// Its id, from `token list`
+        #[arg(allow_hyphen_values = true)]
         id: String,
     },
     /// Make an access token and print it; it is not shown again
@@ -408,9 +414,16 @@ fn scope(text: &str) -> Result<Scope, String> {
 }
 
 fn quota(text: &str) -> Result<Quota, String> {
-    if text == "none" {
-        return Ok(Quota(None));
+    match text {
+        "none" => Ok(Quota(None)),
+        _ => match size(text) {
+            Ok(size) => Ok(Quota(Some(size))),
+            Err(why) => Err(format!("{why}, or `none`")),
+        },
     }
+}
+
+fn size(text: &str) -> Result<u64, String> {
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let (number, unit) = text.split_at(digits);
     let unit: u64 = match unit.trim_start() {
@@ -419,7 +432,7 @@ fn quota(text: &str) -> Result<Quota, String> {
         "MiB" => 1 << 20,
         "GiB" => 1 << 30,
         "TiB" => 1 << 40,
-        _ => return Err("must be `none`, or a number with or without KiB, MiB, GiB, TiB".into()),
+        _ => return Err("must be a number with or without KiB, MiB, GiB, TiB".into()),
     };
     let bytes = number
         .parse::<u64>()
@@ -427,9 +440,7 @@ fn quota(text: &str) -> Result<Quota, String> {
         .and_then(|number| number.checked_mul(unit));
     // Counters of the metadata are of 63 bits.
     let bytes = bytes.filter(|&bytes| bytes <= i64::MAX as u64);
-    bytes
-        .map(|bytes| Quota(Some(bytes)))
-        .ok_or_else(|| "is no number of bytes".to_owned())
+    bytes.ok_or_else(|| "must be a number of bytes that fits 63 bits".to_owned())
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
@@ -452,7 +463,7 @@ fn duration(text: &str) -> Result<Duration, String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Cli, Quota, duration, quota, scope};
+    use super::{Cli, Quota, duration, quota, scope, size};
     use clap::{Command, CommandFactory, Parser};
     use std::time::Duration;
 
@@ -523,11 +534,25 @@ mod tests {
         ] {
             assert!(quota(text).is_err(), "{text}");
         }
+        assert_eq!(size("64MiB"), Ok(64 << 20));
+        assert!(size("none").is_err());
     }
 
     #[test]
     fn scopes_are_read_by_their_names() {
         assert!(scope("files.content.write").is_ok() && scope("files").is_err());
+    }
+
+    #[test]
+    fn an_id_may_begin_with_a_hyphen() {
+        for line in [
+            "landfall session append --session -D4x --offset 0",
+            "landfall admin --data d session abort --account panda -D4x",
+            "landfall admin --data d token revoke -D4x",
+        ] {
+            let parsed = Cli::try_parse_from(line.split(' '));
+            assert!(parsed.is_ok(), "{line}: {parsed:?}");
+        }
     }
 
     #[test]

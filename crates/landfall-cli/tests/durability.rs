@@ -101,6 +101,27 @@ fn under_mixed_load_with_the_upkeep_at_work_every_answer_is_explained() {
 }
 
 #[test]
+fn what_was_acknowledged_survives_system_calls_that_fail() {
+    let told = harness("syscalls.py", &["--landfall", LANDFALL]);
+    assert!(told.contains(": all kept"), "{told}");
+}
+
+#[test]
+fn a_start_on_a_failing_disk_harms_nothing_and_says_what_is_wrong() {
+    let told = harness(
+        "failing_start.py",
+        &["--every", "16", "--landfall", LANDFALL],
+    );
+    assert!(told.contains(": all well"), "{told}");
+}
+
+#[test]
+fn a_full_disk_refuses_harms_nothing_and_can_be_emptied() {
+    let told = harness("full_disk.py", &["--landfall", LANDFALL]);
+    assert_eq!(told.matches(": all kept").count(), 2, "{told}");
+}
+
+#[test]
 fn without_any_one_safeguard_a_promise_is_seen_to_break() {
     let weakened = std::env::var("LANDFALL_TEST_WEAKENED").expect(
         "LANDFALL_TEST_WEAKENED names a binary with the feature `weakened`: run ./test.sh, which builds it",
@@ -113,6 +134,10 @@ fn without_any_one_safeguard_a_promise_is_seen_to_break() {
         "replay",
         "rows-first",
         "fence",
+        "stop",
+        "settle",
+        "sync-error",
+        "reserve",
     ] {
         assert!(told.contains(&format!("without {safeguard}: ")), "{told}");
     }

@@ -15,6 +15,7 @@ pub use local::LocalBlobs;
 pub use memory::MemoryBlobs;
 
 use crate::meta::rows::{Blob, BlobId};
+use crate::sys::Space;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use std::fmt::Debug;
@@ -52,6 +53,10 @@ impl BlobError {
     }
 }
 
+/// Bytes of one blob, at the most, that a store has taken and not yet written where
+/// [`BlobStore::space`] sees them.
+pub(crate) const UNWRITTEN: u64 = 4 * 1024 * 1024;
+
 /// Where bytes are kept.
 pub trait BlobStore: Debug + Send + Sync {
     /// Begins a blob.
@@ -83,14 +88,14 @@ pub trait BlobStore: Debug + Send + Sync {
     /// The blobs of a writer.
     fn list(&self, writer: &str) -> BoxFuture<'_, Result<Vec<BlobId>, BlobError>>;
 
-    /// Bytes that can still be stored; `None`: not known.
-    fn free_bytes(&self) -> Option<u64>;
+    /// The room on the disk; `None`: there is no disk, or it doesn't say.
+    fn space(&self) -> Option<Space>;
 }
 
 /// A blob that is being written. Dropped before [`Self::finish`], it leaves nothing behind;
 /// a crash may leave garbage.
 pub trait BlobWriter: Send {
-    /// Takes the next bytes; waits while too many are on their way.
+    /// Takes the next bytes; waits while [`UNWRITTEN`] are on their way.
     fn write(&mut self, bytes: Bytes) -> BoxFuture<'_, Result<(), BlobError>>;
 
     /// Makes bytes and name survive power loss.

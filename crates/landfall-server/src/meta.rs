@@ -53,9 +53,12 @@ pub enum MetaError {
     /// The store failed; whether the change took place is not known.
     #[error("the metadata failed, and the outcome is not known: {0}")]
     Unknown(String),
-    /// The store failed, or was stopped after a failure.
+    /// The store failed.
     #[error("the metadata can't be used: {0}")]
     Failed(String),
+    /// Nothing is written any more, because the disk failed: see to it, then restart.
+    #[error("the server stopped writing after {0}: see to the disk, then restart the server")]
+    Stopped(String),
 }
 
 impl From<Planned> for MetaError {
@@ -141,6 +144,11 @@ pub trait Engine: Debug + Send + Sync {
 
     /// Answers a question from one consistent state.
     fn read(&self, question: Question) -> BoxFuture<'_, Result<(), MetaError>>;
+
+    /// Bytes of the disk that what was committed so far will still take, at the most.
+    fn pending(&self) -> u64 {
+        0
+    }
 }
 
 /// The metadata: an engine, with the types of operations put back.
@@ -186,6 +194,11 @@ impl Meta {
     /// Wakes up when a tree changes from now on.
     pub fn changes_of(&self, ns: Ns) -> TreeChanged {
         self.changes.of(ns)
+    }
+
+    /// Bytes of the disk that what was committed so far will still take, at the most.
+    pub fn pending(&self) -> u64 {
+        self.engine.pending()
     }
 
     /// Reads from one consistent state.

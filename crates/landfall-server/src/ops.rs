@@ -19,6 +19,7 @@ mod listing;
 mod metadata;
 mod notifications;
 mod parts;
+mod room;
 mod sessions;
 mod target;
 mod upload;
@@ -30,12 +31,13 @@ pub use body::{BodyError, IncomingBody};
 pub use content::ContentReader;
 pub use files::Download;
 pub use notifications::Feed;
+pub(crate) use room::Room;
 
 use crate::blobs::{BlobError, BlobStore};
 use crate::meta::rows::{Account, Ns};
 use crate::meta::{Decision, Effect, Loads, Meta, MetaError, Operation};
 use crate::rules::naming::Numbering;
-use crate::sys::{Planned, Sys};
+use crate::sys::{Planned, Space, Sys};
 use landfall_protocol::Scope;
 use std::sync::Arc;
 
@@ -50,13 +52,15 @@ pub struct Service {
     pub sys: Sys,
     /// Where autorename's numbers begin.
     pub numbering: Numbering,
+    pub(crate) room: Arc<Room>,
     cursor_key: [u8; 32],
     /// The name under which this process is known as a writer of blobs.
     registered: Arc<tokio::sync::Mutex<Option<String>>>,
 }
 
 impl Service {
-    /// A service on these stores. Reads, and at the first time makes, the key of the cursors.
+    /// A service on these stores, which leaves this many bytes of the disk free, or a number
+    /// by its size. Reads, and at the first time makes, the key of the cursors.
     ///
     /// # Errors
     /// The engine's.
@@ -65,6 +69,7 @@ impl Service {
         blobs: Arc<dyn BlobStore>,
         sys: Sys,
         numbering: Numbering,
+        reserve: Option<u64>,
     ) -> Result<Self, MetaError> {
         let mut fresh = [0; 32];
         sys.random.fill(&mut fresh);
@@ -76,7 +81,15 @@ impl Service {
             .ok()
             .and_then(|bytes| bytes.try_into().ok())
             .ok_or_else(|| MetaError::Damaged("the key of the cursors".into()))?;
+        let (disk, metadata) = (Arc::clone(&blobs), meta.clone());
+        let space = move || {
+            let space = disk.space()?;
+            let free = space.free.saturating_sub(metadata.pending());
+            Some(Space { free, ..space })
+        };
+        let room = Room::new(space, reserve);
         Ok(Self {
+            room: Arc::new(room),
             meta,
             blobs,
             sys,

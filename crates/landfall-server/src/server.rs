@@ -24,6 +24,8 @@ pub struct ServeOptions {
     pub process_token: Option<ProcessToken>,
     /// Where autorename's numbers begin.
     pub numbering: Numbering,
+    /// Bytes of the disk that uploads leave free; `None`: by its size.
+    pub reserve: Option<u64>,
     /// What is removed without being asked; `None`: nothing, somebody else sees to it.
     pub upkeep: Option<Policy>,
     /// Bytes per second at which everything stored is read again and compared with its
@@ -42,6 +44,7 @@ impl ServeOptions {
             insecure_listen: false,
             process_token: None,
             numbering: Numbering::default(),
+            reserve: None,
             upkeep: Some(Policy::default()),
             scrub: Some(Self::SCRUB),
         }
@@ -123,7 +126,7 @@ impl Server {
         };
         let upkeep = storage.upkeep();
         let Storage { meta, blobs, sys } = storage;
-        let service = Service::new(meta, blobs, sys, options.numbering).await?;
+        let service = Service::new(meta, blobs, sys, options.numbering, options.reserve).await?;
         let listen = |source| ServeError::Listen { address, source };
         let failpoints = service.sys.failpoints.clone();
         let reached = |point| {
@@ -153,7 +156,10 @@ impl Server {
     /// Serves until `shutdown`, then lets the requests under way finish, for ten seconds at the
     /// most.
     pub async fn run(self, shutdown: impl Future<Output = ()>) {
-        let keeping = tokio::spawn(keep_up(self.upkeep, self.policy, self.scrub));
+        let room = Arc::clone(&self.accept.state.service.room);
+        let keeping = tokio::spawn(async move {
+            tokio::join!(keep_up(self.upkeep, self.policy, self.scrub), room.watch())
+        });
         serve(self.accept, shutdown).await;
         keeping.abort();
     }

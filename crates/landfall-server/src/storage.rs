@@ -73,7 +73,7 @@ impl Storage {
             _ => {}
         }
         reached(Point::OpenFileMade)?;
-        let engine = SqliteEngine::open(&metadata, sys.failpoints.clone())?;
+        let engine = SqliteEngine::open(&metadata, &sys)?;
         reached(Point::OpenCommitted)?;
         // The name of a file that was just made is as perishable as any.
         sys.fs.sync_dir(dir).map_err(directory)?;
@@ -108,7 +108,7 @@ fn create_all(fs: &dyn Fs, dir: &Path) -> std::io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::{Storage, create_all};
-    use crate::sys::{Fs, RealFs};
+    use crate::sys::{Fs, RealFs, Space};
     use bytes::Bytes;
     use std::fs::File;
     use std::io;
@@ -197,6 +197,10 @@ mod tests {
             RealFs.sync_file(file)
         }
 
+        fn rewrite(&self, path: &Path) -> io::Result<()> {
+            RealFs.rewrite(path)
+        }
+
         fn open(&self, path: &Path) -> io::Result<File> {
             RealFs.open(path)
         }
@@ -217,8 +221,8 @@ mod tests {
             RealFs.network(dir)
         }
 
-        fn free_bytes(&self, dir: &Path) -> io::Result<u64> {
-            RealFs.free_bytes(dir)
+        fn space(&self, dir: &Path) -> io::Result<Space> {
+            RealFs.space(dir)
         }
     }
 }

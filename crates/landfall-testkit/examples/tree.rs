@@ -16,7 +16,7 @@ use landfall_server::meta::rows::{
     JournalId, Namespace, Node, Replay, Revision, Session, SessionBytes, SessionState, rev,
 };
 use landfall_server::meta::{Effect, Meta, SqliteEngine, Unconditional};
-use landfall_server::sys::{Failpoints, Micros};
+use landfall_server::sys::{Micros, Sys};
 use std::collections::HashMap;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -41,8 +41,7 @@ async fn make(dir: &std::path::Path, files: u64) {
     admin.add_account("bench", None).await.expect("an account");
     let account = admin.account("bench").await.expect("the account");
     let meta = Meta::new(
-        SqliteEngine::open(&dir.join("metadata.sqlite"), Failpoints::default())
-            .expect("the metadata"),
+        SqliteEngine::open(&dir.join("metadata.sqlite"), &Sys::real()).expect("the metadata"),
     );
     let mut tree = Tree::new(account, files);
     for nth in 0..files {

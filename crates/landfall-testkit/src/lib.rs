@@ -6,6 +6,7 @@
 
 mod calls;
 mod data;
+mod disk;
 pub mod faults;
 pub mod page;
 mod server;
@@ -13,7 +14,8 @@ mod tool;
 
 pub use calls::{Answer, Calls};
 pub use data::{EDGE_SIZES, pattern};
-pub use reqwest::Method;
+pub use disk::SmallDisk;
+pub use reqwest::{Body, Method};
 pub use server::{Stores, TestServer};
 pub use tool::{Run, Serving, Tool, peak_memory};
 

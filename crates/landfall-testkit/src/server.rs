@@ -1,7 +1,7 @@
 //! A server in a box.
 
 use crate::calls::Calls;
-use landfall_server::sys::{ManualClock, Micros, Sys};
+use landfall_server::sys::{Fs, ManualClock, Micros, RealFs, Sys};
 use landfall_server::upkeep::Upkeep;
 use landfall_server::{Admin, Numbering, ServeOptions, Server, Storage, TokenGrant};
 use std::future::Future;
@@ -49,21 +49,39 @@ impl TestServer {
         numbering: Numbering,
         test: impl FnOnce(Self) -> F,
     ) {
+        Self::in_runtime(Self::start(stores, numbering), test);
+    }
+
+    /// The same in a directory, on other files than the system's.
+    pub fn run_on<F: Future<Output = ()>>(fs: Arc<dyn Fs>, test: impl FnOnce(Self) -> F) {
+        let server = Self::start_on(fs, Stores::Directory, Numbering::Documented);
+        Self::in_runtime(server, test);
+    }
+
+    fn in_runtime<F: Future<Output = ()>>(
+        server: impl Future<Output = Self>,
+        test: impl FnOnce(Self) -> F,
+    ) {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .enable_all()
             .build()
             .expect("a runtime");
         runtime.block_on(async {
-            test(Self::start(stores, numbering).await).await;
+            test(server.await).await;
         });
     }
 
     /// Starts a server.
     pub async fn start(stores: Stores, numbering: Numbering) -> Self {
+        Self::start_on(Arc::new(RealFs), stores, numbering).await
+    }
+
+    async fn start_on(fs: Arc<dyn Fs>, stores: Stores, numbering: Numbering) -> Self {
         let clock = Arc::new(ManualClock::at(BEGIN));
         let sys = Sys {
             clock: Arc::clone(&clock) as _,
+            fs,
             ..Sys::real()
         };
         let (storage, directory) = match stores {

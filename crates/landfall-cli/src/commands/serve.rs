@@ -31,6 +31,7 @@ pub(crate) async fn run(args: &Serve) -> Result<()> {
     };
     let mut options = ServeOptions::new(args.listen);
     options.insecure_listen = args.insecure_listen;
+    options.reserve = args.reserve;
     options.upkeep = Some(Policy {
         keep_revisions: args.keep_revisions,
         ..Policy::default()

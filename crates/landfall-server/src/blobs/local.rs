@@ -9,7 +9,7 @@
 
 use super::{BlobError, BlobStore, BlobWriter, Checksums};
 use crate::meta::rows::{Blob, BlobId, BlobPlace};
-use crate::sys::{Point, SharedSync, Sys};
+use crate::sys::{Point, SharedSync, Space, Sys};
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use std::fs::File;
@@ -198,9 +198,12 @@ impl Unfinished {
 
 impl Drop for Unfinished {
     fn drop(&mut self) {
-        if !self.keep {
-            // If it can't be removed now, it is garbage that nothing refers to.
-            let _ = self.inner.sys.fs.remove(&self.path);
+        if !self.keep
+            && let Err(error) = self.inner.sys.fs.remove(&self.path)
+        {
+            // It is garbage that nothing refers to.
+            let path = self.path.display();
+            tracing::warn!("can't remove {path}: {error}; the collection does, later");
         }
     }
 }
@@ -294,8 +297,8 @@ impl BlobStore for LocalBlobs {
         })
     }
 
-    fn free_bytes(&self) -> Option<u64> {
-        self.inner.sys.fs.free_bytes(&self.inner.dir).ok()
+    fn space(&self) -> Option<Space> {
+        self.inner.sys.fs.space(&self.inner.dir).ok()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{BlobError, BlobStore, BlobWriter, Checksums};
 use crate::meta::rows::{Blob, BlobId, BlobPlace};
-use crate::sys::Random;
+use crate::sys::{Random, Space};
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use std::collections::HashMap;
@@ -95,7 +95,7 @@ impl BlobStore for MemoryBlobs {
         Box::pin(async { Ok(names) })
     }
 
-    fn free_bytes(&self) -> Option<u64> {
+    fn space(&self) -> Option<Space> {
         None
     }
 }

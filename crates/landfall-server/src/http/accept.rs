@@ -263,7 +263,7 @@ mod tests {
         };
         storage.admin().create_token("panda", grant).await.unwrap();
         let Storage { meta, blobs, sys } = storage;
-        let service = Service::new(meta, blobs, sys, Numbering::Documented)
+        let service = Service::new(meta, blobs, sys, Numbering::Documented, None)
             .await
             .unwrap();
         let (near, far) = duplex(16 * 1024);

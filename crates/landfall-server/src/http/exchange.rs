@@ -109,6 +109,9 @@ pub(super) async fn handle(state: Arc<State>, request: Request<Incoming>) -> Res
         (None, notifications::PATH) => "landfall/notifications",
         (None, _) => "unknown",
     };
+    if reply.status() == StatusCode::INSUFFICIENT_STORAGE {
+        state.service.room.ran_out();
+    }
     state.metrics.count(name, reply.status());
     tracing::info!(
         target: "landfall_server::request",

@@ -165,16 +165,24 @@ impl Reply {
                 Self::text(StatusCode::SERVICE_UNAVAILABLE, "Try again.")
             }
             Trouble::Meta(MetaError::NoSpace) | Trouble::Blob(BlobError::NoSpace) => {
-                tracing::error!(route = route.route().tail, %trouble, "no space left");
+                // The log has one line about it, by `Room`.
                 Self::text(
                     StatusCode::INSUFFICIENT_STORAGE,
-                    "The server has no space left.",
+                    "The server has no space left on its disk; nothing of this request was kept. Delete what isn't needed, and ask the operator of the server to make room.",
                 )
             }
+            // Its reason is in the log since it began.
+            Trouble::Meta(MetaError::Stopped(_)) => Self::text(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "The server has stopped writing because its disk failed. Its operator finds the reason in its log, and must restart it.",
+            ),
             // What exactly is wrong is for the operator's log: it may name files.
             Trouble::Meta(_) | Trouble::Blob(_) => {
                 tracing::error!(route = route.route().tail, %trouble, "request failed");
-                Self::text(StatusCode::INTERNAL_SERVER_ERROR, "Internal server error.")
+                Self::text(
+                    StatusCode::INTERNAL_SERVER_ERROR,
+                    "Internal server error. The server's log says what failed.",
+                )
             }
         }
     }

@@ -6,20 +6,23 @@
 //! `synchronous=FULL`, what was committed survives power loss.
 
 mod apply;
+mod checkpoint;
 #[cfg(test)]
 mod cost;
 mod load;
 mod open;
+mod settle;
 mod values;
 mod writer;
 
 pub use open::OpenError;
 
 use super::{Engine, Job, MetaError, Question};
-use crate::sys::Failpoints;
+use crate::sys::Sys;
 use futures_util::future::BoxFuture;
 use load::Rows;
 use rusqlite::Connection;
+use settle::settle;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use writer::Writer;
@@ -39,9 +42,12 @@ impl SqliteEngine {
     ///
     /// # Errors
     /// The file can't be opened, or belongs to another version.
-    pub fn open(file: &Path, failpoints: Failpoints) -> Result<Self, OpenError> {
-        let connection = open::for_writing(file, &failpoints)?;
-        let writer = Writer::start(connection, failpoints);
+    pub fn open(file: &Path, sys: &Sys) -> Result<Self, OpenError> {
+        settle(file, &*sys.fs)?;
+        let (fs, disk) = (Arc::clone(&sys.fs), file.to_owned());
+        let free = move || fs.space(&disk).map_or(u64::MAX, |space| space.free);
+        let connection = open::for_writing(file, &sys.failpoints)?;
+        let writer = Writer::start(connection, sys.failpoints.clone(), free);
         let readers = Readers {
             file: file.to_owned(),
             idle: Mutex::new(Vec::new()),
@@ -65,6 +71,10 @@ impl Engine for SqliteEngine {
                 .await
                 .map_err(|error| MetaError::Failed(error.to_string()))?
         })
+    }
+
+    fn pending(&self) -> u64 {
+        self.writer.pending()
     }
 }
 

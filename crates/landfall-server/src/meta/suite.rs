@@ -6,7 +6,7 @@ use super::rows::{
     SessionBytes, SessionState, Token, Writer, rev,
 };
 use super::{Effect, Loads, MemoryEngine, Meta, MetaError, SqliteEngine, Target, Unconditional};
-use crate::sys::{Failpoints, Micros};
+use crate::sys::{Micros, Sys};
 use bytes::Bytes;
 use landfall_protocol::{
     AccountId, BlockDigests, ContentHash, DisplayPath, FileId, PathKey, Rev, Scope, SessionId,
@@ -73,8 +73,7 @@ fn with_memory<F: Future<Output = ()>>(test: impl FnOnce(Meta) -> F) {
 
 fn with_sqlite<F: Future<Output = ()>>(test: impl FnOnce(Meta) -> F) {
     let dir = tempfile::tempdir().unwrap();
-    let engine =
-        SqliteEngine::open(&dir.path().join("metadata.sqlite"), Failpoints::default()).unwrap();
+    let engine = SqliteEngine::open(&dir.path().join("metadata.sqlite"), &Sys::real()).unwrap();
     run(test(Meta::new(engine)));
 }
 

@@ -113,8 +113,8 @@ impl Service {
         let ns = caller.ns();
         let namespace = self.meta.read(move |loads| loads.namespace(ns)).await?;
         let free = || {
-            self.blobs
-                .free_bytes()
+            self.room
+                .left()
                 .unwrap_or(landfall_protocol::limits::FILE_SIZE)
         };
         let allocated = namespace

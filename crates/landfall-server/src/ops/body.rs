@@ -84,7 +84,15 @@ impl Service {
         let mut length = 0;
         let mut small = BytesMut::new();
         let mut large = None;
+        // An empty body takes no room, and must not need any: a full disk is emptied by calls.
+        let declared = body.declared().filter(|&bytes| bytes > 0);
+        let mut claim = declared.map(|_| self.room.claim(declared)).transpose()?;
         while let Some(bytes) = body.next().await? {
+            let claim = match &mut claim {
+                Some(claim) => claim,
+                None => claim.insert(self.room.claim(None)?),
+            };
+            claim.receive(bytes.len())?;
             look.look(&bytes);
             length += bytes.len() as u64;
             match &mut large {
@@ -163,8 +171,14 @@ impl Service {
             return;
         };
         let wanted = id.clone();
-        if let Ok(false) = self.meta.read(move |loads| loads.knows_blob(&wanted)).await {
-            let _ = self.blobs.remove(&id).await;
+        let known = self.meta.read(move |loads| loads.knows_blob(&wanted)).await;
+        let gone = match known {
+            Ok(true) => Ok(()),
+            Ok(false) => self.blobs.remove(&id).await.map_err(Trouble::from),
+            Err(error) => Err(error.into()),
+        };
+        if let Err(trouble) = gone {
+            tracing::warn!(blob = id.0, %trouble, "if nothing refers to it, the collection removes it");
         }
     }
 
@@ -194,7 +208,7 @@ mod tests {
     async fn a_refused_body_goes_even_if_its_client_has_hung_up() {
         let dir = tempfile::tempdir().unwrap();
         let Storage { meta, blobs, sys } = Storage::open(dir.path()).unwrap();
-        let service = Service::new(meta, blobs, sys, Numbering::Documented);
+        let service = Service::new(meta, blobs, sys, Numbering::Documented, None);
         let service = service.await.unwrap();
         let hung_up = async || {
             let mut writer = service.blobs.create().await.unwrap();

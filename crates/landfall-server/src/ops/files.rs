@@ -148,6 +148,7 @@ impl Service {
         let target = caller
             .writable(arg.path.form())
             .map_err(|problem: NoPlace| Failure::Route(CreateFolderError::Path(problem.into())))?;
+        self.room.admit()?;
         let operation = CreateFolder {
             ns: caller.tree(),
             target,

@@ -1,7 +1,7 @@
 //! Beginning sessions, and what all that is done to them needs.
 
 use super::body::{IncomingBody, Received, is_as_given};
-use super::{Caller, Failure, Service};
+use super::{Caller, Failure, Service, Trouble};
 use crate::meta::rows::{
     BlobOffset, ContentId, Extent, FileOffset, Replay, Session, SessionBytes, SessionState,
 };
@@ -26,6 +26,7 @@ impl Service {
         arg: &UploadSessionStartArg,
         body: &mut dyn IncomingBody,
     ) -> Result<UploadSessionStartResult, Failure<UploadSessionStartError>> {
+        self.room.admit()?;
         let given = arg.content_hash.as_ref();
         let mut hasher = BodyHasher::new(ContentHasher::new(), given.is_some());
         let concurrent = is_concurrent(arg.session_type.as_ref());
@@ -73,12 +74,13 @@ impl Service {
     /// Begins many empty sessions.
     ///
     /// # Errors
-    /// The metadata's.
+    /// The stores'.
     pub async fn start_batch(
         &self,
         caller: &Caller,
         arg: &UploadSessionStartBatchArg,
-    ) -> Result<UploadSessionStartBatchResult, MetaError> {
+    ) -> Result<UploadSessionStartBatchResult, Trouble> {
+        self.room.admit()?;
         let bytes = match is_concurrent(arg.session_type.as_ref()) {
             true => SessionBytes::Concurrent { stored: 0, end: 0 },
             false => SessionBytes::Sequential {

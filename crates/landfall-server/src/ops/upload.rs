@@ -22,6 +22,7 @@ impl Service {
         arg: UploadArg,
         body: &mut dyn IncomingBody,
     ) -> Result<FileMetadata, Failure<UploadError>> {
+        self.room.admit()?;
         let given = arg.content_hash.as_ref();
         let mut hasher = BodyHasher::new(ContentHasher::new(), given.is_some());
         let received = self.receive(body, &mut hasher).await?;

@@ -16,6 +16,9 @@ use std::io::{self, IoSlice, Write};
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::Path;
 
+/// Bytes that are rewritten at a time.
+const PIECE: usize = 1024 * 1024;
+
 /// What this crate does with files; all calls block.
 pub trait Fs: Debug + Send + Sync {
     /// Makes a directory that only its owner can enter (0700); the name is durable after
@@ -71,6 +74,14 @@ pub trait Fs: Debug + Send + Sync {
     /// The system's. Don't repeat the call: see the module's rules.
     fn sync_file(&self, file: &File) -> io::Result<()>;
 
+    /// Writes the bytes of a file over themselves and makes them survive power loss. After a
+    /// sync that failed the system may show bytes that it takes for written and the disk doesn't
+    /// have; here each of them is new to it.
+    ///
+    /// # Errors
+    /// The system's.
+    fn rewrite(&self, path: &Path) -> io::Result<()>;
+
     /// Makes the names in a directory survive power loss.
     ///
     /// # Errors
@@ -108,11 +119,20 @@ pub trait Fs: Debug + Send + Sync {
     /// The system's.
     fn network(&self, dir: &Path) -> io::Result<Option<&'static str>>;
 
-    /// Bytes that can still be written where the directory is.
+    /// How much room there is where the directory is.
     ///
     /// # Errors
     /// The system's.
-    fn free_bytes(&self, dir: &Path) -> io::Result<u64>;
+    fn space(&self, dir: &Path) -> io::Result<Space>;
+}
+
+/// The room of a file system.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Space {
+    /// Bytes that can still be written.
+    pub free: u64,
+    /// Bytes in all.
+    pub size: u64,
 }
 
 /// Whether a directory can't be synced because it isn't ours: we may not read it, or nothing can
@@ -174,7 +194,25 @@ impl Fs for RealFs {
         if without(Safeguard::FileSync) {
             return Ok(());
         }
-        file.sync_data()
+        let synced = file.sync_data();
+        match without(Safeguard::SyncError) {
+            true => Ok(()),
+            false => synced,
+        }
+    }
+
+    fn rewrite(&self, path: &Path) -> io::Result<()> {
+        let file = OpenOptions::new().read(true).write(true).open(path)?;
+        let mut bytes = vec![0; PIECE];
+        let mut offset = 0;
+        loop {
+            let length = file.read_at(&mut bytes, offset)?;
+            if length == 0 {
+                return file.sync_data();
+            }
+            file.write_all_at(&bytes[..length], offset)?;
+            offset += length as u64;
+        }
     }
 
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
@@ -217,9 +255,13 @@ impl Fs for RealFs {
         Ok(None)
     }
 
-    fn free_bytes(&self, dir: &Path) -> io::Result<u64> {
+    fn space(&self, dir: &Path) -> io::Result<Space> {
         let space = rustix::fs::statvfs(dir)?;
-        Ok(space.f_bavail.saturating_mul(space.f_frsize))
+        let bytes = |blocks: u64| blocks.saturating_mul(space.f_frsize);
+        Ok(Space {
+            free: bytes(space.f_bavail),
+            size: bytes(space.f_blocks),
+        })
     }
 }
 
@@ -256,6 +298,16 @@ mod tests {
         RealFs.append(&file, &[]).unwrap();
         RealFs.begin_write_back(&file, 0, 1000);
         assert_eq!(std::fs::read(&path).unwrap(), pieces.concat());
+    }
+
+    #[test]
+    fn a_file_that_is_rewritten_stays_what_it_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("file");
+        let bytes: Vec<u8> = (0..2_500_000_u32).map(|nth| (nth % 251) as u8).collect();
+        std::fs::write(&path, &bytes).unwrap();
+        RealFs.rewrite(&path).unwrap();
+        assert!(std::fs::read(&path).unwrap() == bytes);
     }
 
     #[test]

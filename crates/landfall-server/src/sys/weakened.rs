@@ -22,6 +22,14 @@ pub(crate) enum Safeguard {
     RowsFirst,
     /// A dead writer is fenced before its strays go: `fence`.
     Fence,
+    /// A failed sync of a blob fails its request: `sync-error`.
+    SyncError,
+    /// After a failed sync of the metadata nothing is written any more: `stop`.
+    Stop,
+    /// What a crash left in the log is synced before it is used: `settle`.
+    Settle,
+    /// Bodies leave room on the disk: `reserve`.
+    Reserve,
 }
 
 /// Whether the safeguard was taken away.
@@ -36,6 +44,10 @@ pub(crate) fn without(safeguard: Safeguard) -> bool {
         Safeguard::Replay => "replay",
         Safeguard::RowsFirst => "rows-first",
         Safeguard::Fence => "fence",
+        Safeguard::SyncError => "sync-error",
+        Safeguard::Stop => "stop",
+        Safeguard::Settle => "settle",
+        Safeguard::Reserve => "reserve",
     };
     std::env::var(VARIABLE).is_ok_and(|gone| gone == name)
 }

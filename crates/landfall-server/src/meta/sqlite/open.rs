@@ -1,5 +1,6 @@
 //! Opening the file: settings that must hold, schema, versions.
 
+use super::values::reason;
 use crate::sys::weakened::{Safeguard, without};
 use crate::sys::{Failpoints, Point};
 use landfall_protocol::FOLDING_VERSION;
@@ -22,16 +23,11 @@ const BUSY: Duration = Duration::from_secs(10);
 /// requests wait with it.
 const LOOK: Duration = Duration::from_millis(1);
 
-/// Pages of the log (4 KiB each) after which it is written back into the file. That takes two
-/// syncs and is done by whoever commits then, so it should be rare; but a restart after a crash
-/// reads the whole log, and the log takes this much of the disk.
-const CHECKPOINT: u32 = 8000;
-
 /// Why the metadata could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// SQLite says no.
-    #[error("can't open the metadata {file}: {source}", file = file.display())]
+    #[error("can't open the metadata {file}: {reason}", file = file.display(), reason = reason(source))]
     Sqlite {
         /// The file.
         file: PathBuf,
@@ -73,6 +69,14 @@ pub enum OpenError {
         setting: &'static str,
         /// What it is instead.
         found: String,
+    },
+    /// What a crash left in the log can't be made certain.
+    #[error("can't sync the metadata's log {file}: {source}", file = file.display())]
+    Log {
+        /// The log.
+        file: PathBuf,
+        /// The system's reason.
+        source: std::io::Error,
     },
     /// SQLite's locks don't hold there.
     #[error(
@@ -116,9 +120,6 @@ pub(super) fn for_writing(file: &Path, failpoints: &Failpoints) -> Result<Connec
     };
     connection
         .pragma_update(None, "synchronous", name)
-        .map_err(sqlite)?;
-    connection
-        .pragma_update(None, "wal_autocheckpoint", CHECKPOINT)
         .map_err(sqlite)?;
     let synchronous: i64 = connection
         .pragma_query_value(None, "synchronous", |row| row.get(0))
@@ -166,6 +167,11 @@ fn connect(file: &Path, flags: OpenFlags) -> Result<Connection, OpenError> {
     connection.set_prepared_statement_cache_capacity(64);
     connection
         .pragma_update(None, "foreign_keys", true)
+        .map_err(sqlite)?;
+    // What a savepoint may have to undo would else go to a file in /var/tmp: on another disk,
+    // which may be full, and with users' bytes in it.
+    connection
+        .pragma_update(None, "temp_store", "memory")
         .map_err(sqlite)?;
     Ok(connection)
 }

@@ -6,14 +6,17 @@
 //! company: a lone operation is committed at once.
 
 use super::apply::apply;
+use super::checkpoint::{Checkpoints, Copied};
 use super::load::Rows;
-use super::values::failure;
+use super::values::{failure, reason};
 use crate::meta::rows::BlobPlace;
 use crate::meta::{Effect, Job, MetaError};
+use crate::sys::weakened::{Safeguard, without};
 use crate::sys::{Failpoints, Point};
-use rusqlite::{Connection, ErrorCode, Savepoint, Transaction, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, Savepoint, Transaction, TransactionBehavior, ffi};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::mpsc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, mpsc};
 use std::thread;
 use tokio::sync::oneshot;
 
@@ -40,22 +43,30 @@ type Outcome = Result<(), MetaError>;
 #[derive(Debug)]
 pub(super) struct Writer {
     queue: mpsc::SyncSender<Waiting>,
+    pending: Arc<AtomicU64>,
 }
 
 impl Writer {
-    /// Starts the thread; it ends when the writer is dropped.
-    pub(super) fn start(connection: Connection, failpoints: Failpoints) -> Self {
+    /// Starts the thread; it ends when the writer is dropped. `free` says how many bytes are
+    /// free on the disk.
+    pub(super) fn start(
+        connection: Connection,
+        failpoints: Failpoints,
+        free: impl Fn() -> u64 + Send + 'static,
+    ) -> Self {
         let (queue, waiting) = mpsc::sync_channel(QUEUE);
-        let store = Store {
-            connection,
-            failpoints,
-            stopped: None,
-        };
+        let store = Store::new(connection, failpoints, free);
+        let pending = store.checkpoints.pending();
         thread::Builder::new()
             .name("landfall-meta".into())
             .spawn(move || serve(store, &waiting))
             .expect("the system gives a thread at start-up");
-        Self { queue }
+        Self { queue, pending }
+    }
+
+    /// Bytes by which the database will still grow, whatever is written from now on.
+    pub(super) fn pending(&self) -> u64 {
+        self.pending.load(Ordering::SeqCst)
     }
 
     /// Queues the operation, at once, and waits for its outcome.
@@ -84,12 +95,20 @@ fn serve(mut store: Store, waiting: &mpsc::Receiver<Waiting>) {
             // The caller may have gone; the outcome stands all the same.
             let _ = done.send(outcome);
         }
+        // Nobody waits for this.
+        store.checkpoint();
+    }
+    if store.stopped.is_some() {
+        // The last connection that is closed copies the log into the database and removes it,
+        // on the word of a second sync.
+        std::mem::forget(store);
     }
 }
 
 struct Store {
     connection: Connection,
     failpoints: Failpoints,
+    checkpoints: Checkpoints,
     /// Set after a failed write to the disk: what the kernel holds is not known any more, and a
     /// second attempt that succeeds would prove nothing. Only a restart, which reads the log
     /// from the disk, tells.
@@ -100,6 +119,19 @@ struct Store {
 struct RolledBack(MetaError);
 
 impl Store {
+    fn new(
+        mut connection: Connection,
+        failpoints: Failpoints,
+        free: impl Fn() -> u64 + Send + 'static,
+    ) -> Self {
+        Self {
+            checkpoints: Checkpoints::of(&mut connection, free),
+            connection,
+            failpoints,
+            stopped: None,
+        }
+    }
+
     /// Runs the group in one transaction, taking in `more` as long as there is room, and
     /// returns an outcome for each. They are certain, except for [`MetaError::Unknown`].
     fn commit_together(
@@ -174,12 +206,32 @@ impl Store {
             Some(ErrorCode::DatabaseBusy) => MetaError::Busy,
             Some(ErrorCode::DiskFull) => MetaError::NoSpace,
             _ => {
-                tracing::error!(%error, "a commit failed; the metadata stops writing");
-                self.stopped = Some(MetaError::Failed(format!(
-                    "writing stopped after a failed commit ({error}); restart the server"
-                )));
-                MetaError::Unknown(error.to_string())
+                // Without room for the log's index the log itself is well: the next commit
+                // overwrites what this one wrote, or a restart finds it.
+                let full = error.sqlite_extended_error_code() == Some(ffi::SQLITE_IOERR_SHMSIZE);
+                if !full {
+                    self.stop("commit", error);
+                }
+                MetaError::Unknown(reason(error))
             }
+        }
+    }
+
+    /// Copies the log into the database, if it has become long.
+    fn checkpoint(&mut self) {
+        if self.stopped.is_none()
+            && let Copied::SyncFailed(error) = self.checkpoints.copy(&self.connection)
+        {
+            self.stop("checkpoint", &error);
+        }
+    }
+
+    /// Writes nothing any more.
+    fn stop(&mut self, step: &str, error: &rusqlite::Error) {
+        let stopped = MetaError::Stopped(format!("a failed {step} ({})", reason(error)));
+        tracing::error!("{stopped}");
+        if !without(Safeguard::Stop) {
+            self.stopped = Some(stopped);
         }
     }
 }
@@ -249,11 +301,11 @@ fn inline_bytes(effect: &Effect) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::{Store, Waiting};
+    use super::{Store, Waiting, mpsc, serve};
     use crate::meta::sqlite::open;
     use crate::meta::{Effect, Job, Loads, MetaError};
     use crate::sys::Failpoints;
-    use rusqlite::Connection;
+    use rusqlite::{Connection, ffi};
     use std::path::Path;
     use tokio::sync::oneshot;
 
@@ -295,11 +347,8 @@ mod tests {
     }
 
     fn store(file: &Path) -> Store {
-        Store {
-            connection: open::for_writing(file, &Failpoints::default()).unwrap(),
-            failpoints: Failpoints::default(),
-            stopped: None,
-        }
+        let connection = open::for_writing(file, &Failpoints::default()).unwrap();
+        Store::new(connection, Failpoints::default(), || u64::MAX)
     }
 
     fn count(connection: &Connection) -> i64 {
@@ -374,6 +423,51 @@ mod tests {
     }
 
     #[test]
+    fn a_writer_that_has_stopped_leaves_the_log_to_the_next_start() {
+        for stops in [false, true] {
+            let dir = tempfile::tempdir().unwrap();
+            let file = dir.path().join("metadata.sqlite");
+            let mut store = store(&file);
+            let outcomes = store.commit_together(&mut vec![waiting("test1", Fate::Good)], || None);
+            assert!(outcomes[0].is_ok(), "{outcomes:?}");
+            if stops {
+                let code = ffi::Error::new(ffi::SQLITE_IOERR_FSYNC);
+                store.stop("checkpoint", &rusqlite::Error::SqliteFailure(code, None));
+            }
+            let (queue, waiting) = mpsc::channel();
+            drop(queue);
+            serve(store, &waiting);
+            assert_eq!(dir.path().join("metadata.sqlite-wal").exists(), stops);
+        }
+    }
+
+    #[test]
+    fn only_a_full_disk_does_not_stop_the_writing() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut store = store(&dir.path().join("metadata.sqlite"));
+        let mut failed = |code| {
+            store.stopped = None;
+            let error = rusqlite::Error::SqliteFailure(ffi::Error::new(code), None);
+            (store.failed_commit(&error), store.stopped.is_some())
+        };
+        for (code, stops) in [
+            (ffi::SQLITE_IOERR_FSYNC, true),
+            (ffi::SQLITE_IOERR_WRITE, true),
+            (ffi::SQLITE_CORRUPT, true),
+            // The log has room for it, its index has not.
+            (ffi::SQLITE_IOERR_SHMSIZE, false),
+        ] {
+            let (outcome, stopped) = failed(code);
+            assert!(matches!(outcome, MetaError::Unknown(_)), "{outcome}");
+            assert_eq!(stopped, stops, "{outcome}");
+        }
+        assert!(matches!(
+            failed(ffi::SQLITE_FULL),
+            (MetaError::NoSpace, false)
+        ));
+    }
+
+    #[test]
     fn after_a_failed_commit_nothing_is_written_any_more() {
         let dir = tempfile::tempdir().unwrap();
         let mut store = store(&dir.path().join("metadata.sqlite"));
@@ -387,7 +481,7 @@ mod tests {
         let mut group = vec![waiting("test2", Fate::Good)];
         let outcomes = store.commit_together(&mut group, || None);
         assert!(
-            matches!(outcomes[..], [Err(MetaError::Failed(_))]),
+            matches!(outcomes[..], [Err(MetaError::Stopped(_))]),
             "{outcomes:?}"
         );
         assert_eq!(count(&store.connection), 0);
