@@ -15,6 +15,7 @@ pub mod rows;
 mod sqlite;
 #[cfg(test)]
 mod suite;
+mod uses;
 
 pub use changes::TreeChanged;
 pub use effect::Effect;
@@ -24,6 +25,7 @@ pub use loads::{
 };
 pub use memory::MemoryEngine;
 pub use sqlite::{OpenError, SqliteEngine};
+pub use uses::Uses;
 
 use crate::sys::Planned;
 use changes::Changes;

@@ -63,6 +63,21 @@ on_each_store! {
         assert_eq!(calls.read("/young").await, "young");
     }
 
+    async fn an_aborted_session_goes_with_all_its_bytes(server: TestServer) {
+        let calls = server.calls();
+        let session = calls.start("{}", pattern(1, LARGE)).await;
+        calls.append(&session, LARGE, "a small piece").await.ok();
+        let other = calls.start("{}", pattern(2, LARGE)).await;
+        assert_eq!(blobs(&server).await, 3);
+        server.admin().abort_session("panda", &session).await.expect("it is there");
+        assert_eq!(collect(&server, AT_ONCE).await.blobs, 1, "the small one is no file");
+        assert_eq!(blobs(&server).await, 1, "that of the other session");
+        if let Some(dir) = server.directory() {
+            assert_eq!(files(dir).len(), 1);
+        }
+        calls.finish(&other, LARGE, r#"{"path": "/other"}"#, "").await.ok();
+    }
+
     async fn what_was_saved_outlives_its_session(server: TestServer) {
         let calls = server.calls();
         let session = calls.start("{}", pattern(1, LARGE)).await;

@@ -4,7 +4,7 @@ use super::accounts::{SHORTEST_TOKEN, hash_of_token, is_token};
 use crate::meta::rows::{
     Account, AccountState, JournalId, Namespace, Ns, Session, SessionState, Token,
 };
-use crate::meta::{Decision, Effect, Loads, Meta, MetaError, Operation, Unconditional};
+use crate::meta::{Decision, Effect, Loads, Meta, MetaError, Operation, Unconditional, Uses};
 use crate::sys::{Micros, Sys};
 use landfall_protocol::{AccountId, Scope, SessionId};
 use std::time::Duration;
@@ -432,21 +432,30 @@ struct AbortSession {
 }
 
 impl Operation for AbortSession {
-    type View = Option<Session>;
+    type View = Option<(Session, Uses)>;
     /// Whether there was such a session.
     type Answer = bool;
 
     fn load(&self, loads: &mut dyn Loads) -> Result<Self::View, MetaError> {
-        loads.session(&self.account, &self.session)
+        let session = loads
+            .session(&self.account, &self.session)?
+            .filter(|session| session.state != SessionState::Committed);
+        let Some(session) = session else {
+            return Ok(None);
+        };
+        let uses = Uses::load(loads, [&session.content].into_iter())?;
+        Ok(Some((session, uses)))
     }
 
     fn decide(&self, session: Self::View) -> Decision<bool> {
-        match session.filter(|session| session.state != SessionState::Committed) {
-            None => Decision::unchanged(false),
-            Some(Session { id, .. }) => Decision {
-                effects: vec![Effect::RemoveSession(id)],
-                answer: true,
-            },
+        let Some((session, mut uses)) = session else {
+            return Decision::unchanged(false);
+        };
+        let mut effects = vec![Effect::RemoveSession(session.id)];
+        effects.extend(uses.less_session(&session.content));
+        Decision {
+            effects,
+            answer: true,
         }
     }
 }
