@@ -25,6 +25,7 @@ pub use loads::{
 };
 pub use memory::MemoryEngine;
 pub use sqlite::{OpenError, SqliteEngine};
+pub(crate) use sqlite::{blobs_in, copy};
 pub use uses::Uses;
 
 use crate::sys::Planned;

@@ -9,12 +9,14 @@ mod check;
 mod collection;
 mod expiry;
 mod forget;
+mod hold;
 mod lease;
 mod routine;
 mod scrub;
 
-pub use check::{Checked, Problem};
+pub use check::Checked;
 use collection::HEARTBEAT;
+pub use hold::HeldFiles;
 pub(crate) use routine::keep_up;
 pub use scrub::{Scrubbed, Turn};
 
@@ -63,6 +65,8 @@ pub struct Collected {
     pub blobs: u64,
     /// Files of dead writers that nothing ever referred to.
     pub strays: u64,
+    /// Whether files had to stay because a backup is being made.
+    pub held: bool,
 }
 
 /// The upkeep of a store.
@@ -107,7 +111,8 @@ impl Upkeep {
         self.forget_jobs().await?;
         self.forget_notifications().await?;
         self.remove_orphans().await?;
-        collected.blobs = self.remove_doomed(policy.grace).await?;
+        self.end_holds().await?;
+        (collected.blobs, collected.held) = self.remove_doomed(policy.grace).await?;
         collected.strays = self.collect_dead_writers().await?;
         Ok(collected)
     }

@@ -1,8 +1,8 @@
 //! What an operation changes.
 
 use super::rows::{
-    Account, AsyncJob, Blob, BlobId, ContentId, Extent, FileOffset, JournalId, Lease, Namespace,
-    Node, Notification, Ns, Replay, Revision, Session, Token, Writer,
+    Account, AsyncJob, Blob, BlobId, ContentId, Extent, FileOffset, Hold, JournalId, Lease,
+    Namespace, Node, Notification, Ns, Replay, Revision, Session, Token, Writer,
 };
 use crate::sys::Micros;
 use landfall_protocol::{AsyncJobId, Rev, SessionId};
@@ -51,6 +51,13 @@ pub enum Effect {
     PutLease(Lease),
     /// A writer all of whose blobs are accounted for.
     RemoveWriter {
+        /// Which.
+        id: String,
+    },
+    /// A hold that is new or prolonged.
+    PutHold(Hold),
+    /// A hold that has ended.
+    RemoveHold {
         /// Which.
         id: String,
     },

@@ -2,8 +2,8 @@
 
 use super::MetaError;
 use super::rows::{
-    Account, AsyncJob, Blob, BlobId, ContentId, Extent, FileOffset, JournalId, Lease, Namespace,
-    Node, Notification, Ns, Piece, Replay, Revision, Session, Token, Writer,
+    Account, AsyncJob, Blob, BlobId, ContentId, Extent, FileOffset, Hold, JournalId, Lease,
+    Namespace, Node, Notification, Ns, Piece, Replay, Revision, Session, Token, Writer,
 };
 use crate::sys::Micros;
 use landfall_protocol::path::{cut_name, fold_name};
@@ -151,6 +151,9 @@ pub trait Loads {
 
     /// A page of all blobs, in the order of their names.
     fn blobs(&mut self, after: &BlobId, most: usize) -> Result<Vec<Blob>, MetaError>;
+
+    /// All holds, those whose time is over too.
+    fn holds(&mut self) -> Result<Vec<Hold>, MetaError>;
 
     /// All writers.
     fn writers(&mut self) -> Result<Vec<Writer>, MetaError>;

@@ -2,9 +2,9 @@
 
 use super::loads::{ContentUse, Credential, Listing, Loads, Taken};
 use super::rows::{
-    Account, AsyncJob, Blob, BlobId, BlobPlace, ContentId, Entry, Extent, FileOffset, JournalId,
-    Lease, Namespace, Node, Notification, Ns, Piece, Replay, Revision, Session, SessionState,
-    Token, Writer,
+    Account, AsyncJob, Blob, BlobId, BlobPlace, ContentId, Entry, Extent, FileOffset, Hold,
+    JournalId, Lease, Namespace, Node, Notification, Ns, Piece, Replay, Revision, Session,
+    SessionState, Token, Writer,
 };
 use super::{Effect, Engine, Job, MetaError, Question};
 use crate::sys::Micros;
@@ -66,6 +66,7 @@ struct State {
     revisions: HashMap<(Ns, Rev), Revision>,
     ended: HashMap<(Ns, Rev), Micros>,
     writers: HashMap<String, Writer>,
+    holds: HashMap<String, Hold>,
     orphans: BTreeSet<ContentId>,
     doomed: BTreeMap<BlobId, Micros>,
     leases: HashMap<String, Lease>,
@@ -148,6 +149,12 @@ impl State {
                 }
                 Effect::RemoveWriter { id } => {
                     self.writers.remove(&id);
+                }
+                Effect::PutHold(hold) => {
+                    self.holds.insert(hold.id.clone(), hold);
+                }
+                Effect::RemoveHold { id } => {
+                    self.holds.remove(&id);
                 }
                 Effect::AddOrphan(content) => {
                     self.orphans.insert(content);
@@ -523,6 +530,10 @@ impl Loads for State {
         blobs.sort_by(|one, other| one.id.cmp(&other.id));
         blobs.truncate(most);
         Ok(blobs)
+    }
+
+    fn holds(&mut self) -> Result<Vec<Hold>, MetaError> {
+        Ok(self.holds.values().cloned().collect())
     }
 
     fn writers(&mut self) -> Result<Vec<Writer>, MetaError> {

@@ -199,6 +199,16 @@ pub struct Lease {
     pub until: Micros,
 }
 
+/// Somebody needs the files that nothing refers to any more to stay: a backup, which copies what
+/// was referred to when it began.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hold {
+    /// Which.
+    pub id: String,
+    /// Until when, unless it is prolonged: whoever was killed doesn't hold on for ever.
+    pub until: Micros,
+}
+
 /// Where bytes of a blob are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BlobPlace {

@@ -6,11 +6,14 @@
 //! `synchronous=FULL`, what was committed survives power loss.
 
 mod apply;
+mod copy;
 mod load;
 mod open;
 mod values;
+mod version;
 mod writer;
 
+pub(crate) use copy::{blobs_in, copy};
 pub use open::OpenError;
 
 use super::{Engine, Job, MetaError, Question};

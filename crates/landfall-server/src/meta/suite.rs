@@ -2,7 +2,7 @@
 
 use super::rows::{
     Account, AccountState, Blob, BlobId, BlobOffset, BlobPlace, ContentId, Entry, Extent,
-    FileEntry, FileOffset, JournalId, Lease, Namespace, Node, Ns, Replay, Revision, Session,
+    FileEntry, FileOffset, Hold, JournalId, Lease, Namespace, Node, Ns, Replay, Revision, Session,
     SessionBytes, SessionState, Token, Writer, rev,
 };
 use super::{Effect, Loads, MemoryEngine, Meta, MetaError, SqliteEngine, Target, Unconditional};
@@ -57,6 +57,7 @@ suite! {
     pieces_of_a_content_come_in_order_from_any_byte,
     one_blob_may_be_in_several_contents,
     a_blob_of_a_fenced_or_unknown_writer_can_not_be_referred_to,
+    holds_are_prolonged_and_end,
 }
 
 fn run(future: impl Future<Output = ()>) {
@@ -684,4 +685,26 @@ async fn a_blob_of_a_fenced_or_unknown_writer_can_not_be_referred_to(meta: Meta)
         vec![Effect::AddBlob(blob("alive/x", BlobPlace::Stored, 1))],
     )
     .await;
+}
+
+async fn holds_are_prolonged_and_end(meta: Meta) {
+    let hold = |id: &str, until: i64| Hold {
+        id: id.into(),
+        until: Micros(until),
+    };
+    let holds = async || {
+        let mut holds = read(&meta, |loads| loads.holds()).await;
+        holds.sort_by(|one, other| one.id.cmp(&other.id));
+        holds
+    };
+    assert_eq!(holds().await, []);
+    for (id, until) in [("a", 10), ("b", 20), ("a", 30)] {
+        apply(&meta, vec![Effect::PutHold(hold(id, until))]).await;
+    }
+    assert_eq!(holds().await, [hold("a", 30), hold("b", 20)]);
+    // Somebody else may have been there first.
+    for _ in 0..2 {
+        apply(&meta, vec![Effect::RemoveHold { id: "a".into() }]).await;
+        assert_eq!(holds().await, [hold("b", 20)]);
+    }
 }

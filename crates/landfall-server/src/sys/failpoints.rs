@@ -134,6 +134,16 @@ points! {
     CollectStraysRemoved = "collect.strays_removed",
     /// Their writer is gone.
     CollectWriterRemoved = "collect.writer_removed",
+
+    // A data directory is copied: a backup, or a restore.
+    /// The new directory is marked as incomplete, and nothing else is in it.
+    CopyBegun = "copy.begun",
+    /// The metadata is copied.
+    CopyMetadataCopied = "copy.metadata_copied",
+    /// One more blob is copied.
+    CopyBlobCopied = "copy.blob_copied",
+    /// All is there and synced; the mark is about to go.
+    CopyUnmark = "copy.unmark",
 }
 
 impl fmt::Display for Point {

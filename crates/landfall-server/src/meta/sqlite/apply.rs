@@ -158,7 +158,16 @@ pub(super) fn apply(connection: &Connection, effect: &Effect) -> Result<(), Meta
                  holder = excluded.holder, until = excluded.until",
             (&lease.name, &lease.holder, lease.until.0),
         ),
-        // Here and for ForgetBlob: another process may have been there first, which is as well.
+        Effect::PutHold(hold) => execute(
+            connection,
+            "INSERT INTO hold (id, until) VALUES (?1, ?2)
+             ON CONFLICT (id) DO UPDATE SET until = excluded.until",
+            (&hold.id, hold.until.0),
+        ),
+        // Here and for the next two: another process may have been there first, which is as well.
+        Effect::RemoveHold { id } => {
+            run(connection, "DELETE FROM hold WHERE id = ?1", [id]).map(|_| ())
+        }
         Effect::RemoveWriter { id } => {
             run(connection, "DELETE FROM writer WHERE id = ?1", [id]).map(|_| ())
         }

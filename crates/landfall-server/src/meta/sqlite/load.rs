@@ -7,8 +7,8 @@ use crate::meta::MetaError;
 use crate::meta::loads::{ContentUse, Credential, Listing, Loads, Taken};
 use crate::meta::rows::{
     Account, AccountState, AsyncJob, Blob, BlobId, BlobOffset, BlobPlace, ContentId, Entry, Extent,
-    FileEntry, FileOffset, JournalId, Lease, Namespace, Node, Notification, Ns, Piece, Replay,
-    Revision, Session, SessionBytes, SessionState, Token, Writer,
+    FileEntry, FileOffset, Hold, JournalId, Lease, Namespace, Node, Notification, Ns, Piece,
+    Replay, Revision, Session, SessionBytes, SessionState, Token, Writer,
 };
 use crate::sys::Micros;
 use bytes::Bytes;
@@ -551,6 +551,15 @@ impl Loads for Rows<'_> {
             (&after.0, most as i64),
             |row| blob(row, 0),
         )
+    }
+
+    fn holds(&mut self) -> Result<Vec<Hold>, MetaError> {
+        self.all("SELECT id, until FROM hold", [], |row| {
+            Ok(Ok(Hold {
+                id: row.get(0)?,
+                until: Micros(row.get(1)?),
+            }))
+        })
     }
 
     fn writers(&mut self) -> Result<Vec<Writer>, MetaError> {

@@ -125,6 +125,13 @@ CREATE TABLE doomed (
     since INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
+-- As long as one of these stands, files that nothing refers to stay too: a backup may be about
+-- to copy them. It ends by itself unless it is prolonged.
+CREATE TABLE hold (
+    id TEXT PRIMARY KEY,
+    until INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE extent (
     content TEXT NOT NULL,
     start INTEGER NOT NULL,

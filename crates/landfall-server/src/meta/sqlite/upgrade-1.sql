@@ -31,3 +31,15 @@ CREATE TABLE notification (
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX notification_by_age ON notification (at);
+
+CREATE TABLE hold (
+    id TEXT PRIMARY KEY,
+    until INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Aborted sessions left contents behind that nobody refers to.
+INSERT INTO orphan (content)
+SELECT DISTINCT content FROM extent
+WHERE NOT EXISTS (SELECT 1 FROM session WHERE session.content = extent.content)
+    AND NOT EXISTS (SELECT 1 FROM revision WHERE revision.content = extent.content)
+    AND NOT EXISTS (SELECT 1 FROM orphan WHERE orphan.content = extent.content);
