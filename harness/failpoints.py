@@ -3,8 +3,8 @@
 
 The points are those of `sys/failpoints.rs`; the binary names them itself, so none is left out. At
 each, a step fails, a task panics, or the process is killed: while a server begins, while it
-answers clients, while it does its upkeep, and while `landfall admin collect` runs beside a
-server. And a server sleeps, is taken for dead, and wakes up. What is looked at then is told in
+answers clients, while it does its upkeep, while `landfall admin collect` or `backup` runs beside
+a server, and while a backup is restored. And a server sleeps, is taken for dead, and wakes up. What is looked at then is told in
 `trial.py`. Needs nothing but Python.
 
     python3 harness/failpoints.py --landfall target/debug/landfall
@@ -82,6 +82,12 @@ KEEP_UP = {
     "collect.strays_removed": 2,
     "collect.writer_removed": 2,
 }
+COPY = {
+    "copy.begun": 1,
+    "copy.metadata_copied": 1,
+    "copy.blob_copied": 100,
+    "copy.unmark": 1,
+}
 # Where there is a file that a collection takes for a stray.
 SLEEP = {"blob.write": 6, "blob.sync": 3, "blob.sync_dir": 3, "blob.synced": 3}
 
@@ -91,6 +97,8 @@ PLACES = {
     "answer": (ANSWER | GROUP, FAULTS),
     "keep_up": (KEEP_UP, FAULTS),
     "collect": (KEEP_UP | GROUP, FAULTS),
+    "back_up": (COPY, FAULTS),
+    "restore": (COPY, FAULTS),
     "sleep": (SLEEP, ("stop",)),
 }
 

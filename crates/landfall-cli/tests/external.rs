@@ -180,6 +180,19 @@ fn a_full_disk_of_the_remote_refuses_at_once_and_harms_nothing() {
 }
 
 #[test]
+fn a_backup_to_a_full_disk_is_told_in_one_line_and_is_no_backup() {
+    let tool = tool();
+    tool.write("file", landfall_testkit::pattern(1, 3 * 1024 * 1024));
+    tool.run(["put", "file", "/file"]).ok();
+    let script = "\"$0\" admin --data \"$LANDFALL_HOME\" backup small/copy; code=$?
+        \"$0\" admin --data again restore small/copy || echo \"restored: $?\"
+        exit $code";
+    let run = on_a_small_disk(&tool, 1, script);
+    assert_eq!(run.code, Some(7), "{run:?}");
+    assert_eq!(run.stdout, "restored: 8\n", "{run:?}");
+}
+
+#[test]
 fn a_body_to_a_route_that_is_not_there_is_read_off() {
     let tool = tool();
     let serving = ephemeral(&tool);
