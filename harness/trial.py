@@ -36,6 +36,7 @@ GARBAGE = {
         (SELECT 1 FROM replay WHERE replay.ns = revision.ns AND replay.rev = revision.rev)""",
     "notifications": "SELECT count(*) FROM notification WHERE at < ?",
     "writers": "SELECT count(*) FROM writer WHERE heartbeat < ? OR fenced",
+    "deleted accounts": "SELECT count(*) FROM account WHERE name IS NULL AND ?",
     "orphans": "SELECT count(*) FROM orphan WHERE ?",
     "doomed blobs": "SELECT count(*) FROM doomed WHERE ?",
     "pieces that nothing refers to": """SELECT count(*) FROM extent WHERE ? AND

@@ -94,6 +94,14 @@ pub(crate) enum AccountCommand {
         /// Its name
         name: String,
     },
+    /// Delete an account with all its files and their history; its name is free again
+    Delete {
+        /// Its name
+        name: String,
+        /// Don't ask
+        #[arg(long, env = "LANDFALL_YES", value_parser = FalseyValueParser::new())]
+        yes: bool,
+    },
 }
 
 #[derive(Debug, Subcommand)]

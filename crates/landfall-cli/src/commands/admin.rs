@@ -22,7 +22,7 @@ pub(crate) async fn run(args: &Args) -> Result<()> {
     let sys = Sys::from_environment().map_err(|error| failed(&error))?;
     let open = || Storage::open_with(data, sys.clone()).map_err(|error| failed(&error));
     match &args.command {
-        AdminCommand::Account(command) => account(&open()?.admin(), command).await,
+        AdminCommand::Account(command) => account(&open()?, command).await,
         AdminCommand::Token(command) => token(&open()?.admin(), command).await,
         AdminCommand::Session(command) => session(&open()?.admin(), command).await,
         AdminCommand::Quota(QuotaCommand::Set {
@@ -61,8 +61,8 @@ async fn collect(storage: &Storage, now: bool, keep_revisions: Option<Duration>)
         ""
     };
     output::line(&format!(
-        "removed {} expired sessions, {} old revisions, {} blobs, {} strays{held}",
-        done.sessions, done.revisions, done.blobs, done.strays
+        "removed {} deleted accounts, {} expired sessions, {} old revisions, {} blobs, {} strays{held}",
+        done.accounts, done.sessions, done.revisions, done.blobs, done.strays
     ))
 }
 
@@ -122,7 +122,8 @@ async fn check(storage: &Storage, rate: Option<u64>) -> Result<()> {
     }
 }
 
-async fn account(admin: &Admin, command: &AccountCommand) -> Result<()> {
+async fn account(storage: &Storage, command: &AccountCommand) -> Result<()> {
+    let admin = storage.admin();
     match command {
         AccountCommand::Add { name, display_name } => {
             let added = admin.add_account(name, display_name.as_deref()).await;
@@ -158,7 +159,25 @@ async fn account(admin: &Admin, command: &AccountCommand) -> Result<()> {
             let resumed = admin.set_state(name, AccountState::Active).await;
             done(resumed, || format!("can't resume account {name}"))
         }
+        AccountCommand::Delete { name, yes } => delete(storage, name, *yes).await,
     }
+}
+
+async fn delete(storage: &Storage, name: &str, yes: bool) -> Result<()> {
+    let admin = storage.admin();
+    let what = || format!("can't delete account {name}");
+    // A name that isn't there is told before anybody is asked.
+    done(admin.account(name).await, what)?;
+    let question = format!("delete account {name} with all its files and their history?");
+    if !yes && !output::confirm(&question).await? {
+        return Err(Fail::new(Exit::Other, what(), "you said no"));
+    }
+    done(admin.delete_account(name).await, what)?;
+    // If this is interrupted, the next upkeep goes on with it.
+    let ended = storage.upkeep().end_deletions().await;
+    ended
+        .map(drop)
+        .map_err(|error| Fail::new(Exit::Other, what(), error))
 }
 
 async fn token(admin: &Admin, command: &TokenCommand) -> Result<()> {

@@ -160,6 +160,9 @@ impl Reply {
                 Self::bad_request(route.route().tail, &BadRequest::new(*what))
             }
             Trouble::Meta(MetaError::Busy) => Self::too_many_writes(),
+            Trouble::Meta(MetaError::Gone(_)) => {
+                Self::refused(route, Refused::auth(&AuthError::InvalidAccessToken))
+            }
             Trouble::Meta(MetaError::Fenced) => {
                 tracing::warn!(route = route.route().tail, %trouble, "the writer has a new name");
                 Self::text(StatusCode::SERVICE_UNAVAILABLE, "Try again.")

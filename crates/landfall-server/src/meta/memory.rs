@@ -2,8 +2,8 @@
 
 use super::loads::{ContentUse, Credential, Listing, Loads, Taken};
 use super::rows::{
-    Account, AsyncJob, Blob, BlobId, BlobPlace, ContentId, Entry, Extent, FileOffset, Hold,
-    JournalId, Lease, Namespace, Node, Notification, Ns, Piece, Replay, Revision, Session,
+    Account, AsyncJob, Blob, BlobId, BlobPlace, ContentId, Deletion, Entry, Extent, FileOffset,
+    Hold, JournalId, Lease, Namespace, Node, Notification, Ns, Piece, Replay, Revision, Session,
     SessionState, Token, Writer,
 };
 use super::{Effect, Engine, Job, MetaError, Question};
@@ -54,6 +54,7 @@ type Place = (Ns, PathKey);
 struct State {
     settings: HashMap<String, String>,
     accounts: Vec<Account>,
+    deletions: Vec<Deletion>,
     namespaces: HashMap<Ns, Namespace>,
     tokens: HashMap<[u8; 32], Token>,
     sessions: HashMap<SessionId, Session>,
@@ -100,6 +101,9 @@ impl State {
                         .is_none_or(|one| one.id == account.id)
                 }
                 Effect::AddNamespace(namespace) => !self.namespaces.contains_key(&namespace.ns),
+                Effect::AddToken(token) => self.refers_to(&token.account),
+                Effect::PutSession(session) => self.refers_to(&session.account),
+                Effect::PutJob(job) => self.refers_to(&job.account),
                 Effect::PutNode { node, seen } => {
                     let found = self.nodes.get(&(node.ns, node.key()));
                     found.map(|node| node.journal) == *seen
@@ -113,6 +117,12 @@ impl State {
         Ok(())
     }
 
+    /// Whether rows may refer to this account.
+    fn refers_to(&self, account: &AccountId) -> bool {
+        self.accounts.iter().any(|one| one.id == *account)
+            || self.deletions.iter().any(|one| one.account == *account)
+    }
+
     fn apply(&mut self, effects: Vec<Effect>) {
         for effect in effects {
             match effect {
@@ -123,6 +133,20 @@ impl State {
                 Effect::PutAccount(account) => {
                     self.accounts.retain(|one| one.id != account.id);
                     self.accounts.push(account);
+                }
+                Effect::BeginDeletion { account } => {
+                    let (gone, kept) = std::mem::take(&mut self.accounts)
+                        .into_iter()
+                        .partition::<Vec<_>, _>(|one| one.id == account);
+                    self.accounts = kept;
+                    self.deletions.extend(gone.into_iter().map(|one| Deletion {
+                        account: one.id,
+                        ns: one.ns,
+                    }));
+                }
+                Effect::EndDeletion(deletion) => {
+                    self.deletions.retain(|one| *one != deletion);
+                    self.namespaces.remove(&deletion.ns);
                 }
                 Effect::AddNamespace(namespace) | Effect::SetNamespace(namespace) => {
                     self.namespaces.insert(namespace.ns, namespace);
@@ -204,6 +228,7 @@ impl State {
                     self.revisions.insert(key, revision);
                 }
                 Effect::PutNode { node, .. } => self.put_node(node),
+                Effect::RemoveNode { ns, key } => self.remove_node(ns, &key),
                 Effect::PutReplay(replay) => {
                     self.replays.insert(replay.session.clone(), replay);
                 }
@@ -213,17 +238,21 @@ impl State {
 
     fn put_node(&mut self, node: Node) {
         let key = node.key();
-        if let Some(old) = self.nodes.remove(&(node.ns, key.clone())) {
-            self.journal.remove(&(old.ns, old.journal));
-            if let Some(id) = id_of(&old.entry) {
-                self.ids.remove(&(old.ns, id.clone()));
-            }
-        }
+        self.remove_node(node.ns, &key);
         if let Some(id) = id_of(&node.entry) {
             self.ids.insert((node.ns, id.clone()), key.clone());
         }
         self.journal.insert((node.ns, node.journal), key.clone());
         self.nodes.insert((node.ns, key), node);
+    }
+
+    fn remove_node(&mut self, ns: Ns, key: &PathKey) {
+        if let Some(old) = self.nodes.remove(&(ns, key.clone())) {
+            self.journal.remove(&(old.ns, old.journal));
+            if let Some(id) = id_of(&old.entry) {
+                self.ids.remove(&(old.ns, id.clone()));
+            }
+        }
     }
 
     fn places(&self, listing: &Listing, after: Option<&PathKey>) -> impl Iterator<Item = &Node> {
@@ -304,7 +333,21 @@ impl Loads for State {
 
     fn namespace(&mut self, ns: Ns) -> Result<Namespace, MetaError> {
         let found = self.namespaces.get(&ns).copied();
-        found.ok_or_else(|| MetaError::Damaged(format!("no namespace {ns}")))
+        found.ok_or(MetaError::Gone(ns))
+    }
+
+    fn any_sessions(
+        &mut self,
+        account: &AccountId,
+        most: usize,
+    ) -> Result<Vec<Session>, MetaError> {
+        let of_account = self.sessions.values();
+        let of_account = of_account.filter(|session| session.account == *account);
+        Ok(of_account.take(most).cloned().collect())
+    }
+
+    fn deletions(&mut self, most: usize) -> Result<Vec<Deletion>, MetaError> {
+        Ok(self.deletions.iter().take(most).cloned().collect())
     }
 
     fn session(
@@ -357,6 +400,11 @@ impl Loads for State {
 
     fn revision(&mut self, ns: Ns, rev: &Rev) -> Result<Option<Revision>, MetaError> {
         Ok(self.revisions.get(&(ns, rev.clone())).cloned())
+    }
+
+    fn revisions(&mut self, ns: Ns, most: usize) -> Result<Vec<Revision>, MetaError> {
+        let in_tree = self.revisions.values().filter(|row| row.ns == ns);
+        Ok(in_tree.take(most).cloned().collect())
     }
 
     fn list(
@@ -432,6 +480,11 @@ impl Loads for State {
     fn job(&mut self, account: &AccountId, id: &AsyncJobId) -> Result<Option<AsyncJob>, MetaError> {
         let found = self.jobs.get(id).filter(|job| job.account == *account);
         Ok(found.cloned())
+    }
+
+    fn jobs(&mut self, account: &AccountId, most: usize) -> Result<Vec<AsyncJobId>, MetaError> {
+        let of_account = self.jobs.values().filter(|job| job.account == *account);
+        Ok(of_account.take(most).map(|job| job.id.clone()).collect())
     }
 
     fn aged_jobs(&mut self, begun: Micros, most: usize) -> Result<Vec<AsyncJobId>, MetaError> {

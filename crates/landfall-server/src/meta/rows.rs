@@ -82,6 +82,16 @@ pub enum AccountState {
     Suspended,
 }
 
+/// An account that was deleted: nobody gets in, its name is free, and what belongs to it goes bit
+/// by bit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Deletion {
+    /// Which account.
+    pub account: AccountId,
+    /// Its tree.
+    pub ns: Ns,
+}
+
 /// A namespace's counters: the row that every change of its tree locks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Namespace {

@@ -32,6 +32,7 @@ macro_rules! suite {
 
 // What is shared stands here; operations and parts of trees have files of their own.
 mod batches;
+mod deletions;
 mod operations;
 mod trees;
 
@@ -238,7 +239,7 @@ async fn nothing_is_there_at_first(meta: Meta) {
     })
     .await;
     let missing = meta.read(|loads| loads.namespace(ONE)).await;
-    assert!(matches!(missing, Err(MetaError::Damaged(_))), "{missing:?}");
+    assert!(matches!(missing, Err(MetaError::Gone(ONE))), "{missing:?}");
 }
 
 async fn an_account_and_its_token_are_found(meta: Meta) {
@@ -308,7 +309,7 @@ async fn the_name_of_an_account_is_unique(meta: Meta) {
         Some(one)
     );
     let undone = meta.read(|loads| loads.namespace(Ns(3))).await;
-    assert!(matches!(undone, Err(MetaError::Damaged(_))), "{undone:?}");
+    assert!(matches!(undone, Err(MetaError::Gone(_))), "{undone:?}");
 }
 
 async fn the_number_of_a_tree_is_unique(meta: Meta) {

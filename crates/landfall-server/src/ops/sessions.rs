@@ -5,7 +5,7 @@ use super::{Caller, Failure, Service};
 use crate::meta::rows::{
     BlobOffset, ContentId, Extent, FileOffset, Replay, Session, SessionBytes, SessionState,
 };
-use crate::meta::{Effect, MetaError, Unconditional};
+use crate::meta::{Effect, InTree, MetaError};
 use crate::sys::Point;
 use landfall_protocol::types::batches::{
     UploadSessionStartBatchArg, UploadSessionStartBatchResult,
@@ -64,7 +64,8 @@ impl Service {
         let mut effects = keep(&session.content, 0, &received);
         effects.push(Effect::PutSession(session));
         self.sys.failpoints.hit(Point::StartReceived)?;
-        self.settle(received.stored(), Unconditional(effects))
+        let ns = caller.ns();
+        self.settle(received.stored(), InTree { ns, effects })
             .await?;
         self.sys.failpoints.hit(Point::StartCommitted)?;
         Ok(UploadSessionStartResult { session_id })
@@ -91,7 +92,8 @@ impl Service {
             .collect();
         let session_ids = sessions.iter().map(|session| session.id.clone()).collect();
         let effects = sessions.into_iter().map(Effect::PutSession).collect();
-        self.meta.transact(Unconditional(effects)).await?;
+        let ns = caller.ns();
+        self.meta.transact(InTree { ns, effects }).await?;
         Ok(UploadSessionStartBatchResult { session_ids })
     }
 

@@ -113,6 +113,12 @@ points! {
     /// It is gone.
     ExpireForgotten = "expire.forgotten",
 
+    // A deleted account goes, slice by slice.
+    /// A slice of what belongs to it is about to go.
+    DeleteRemoveSlice = "delete.remove_slice",
+    /// It is gone.
+    DeleteSliceRemoved = "delete.slice_removed",
+
     // Collection.
     /// Some pieces of an orphan are about to go.
     CollectRemovePieces = "collect.remove_pieces",

@@ -41,7 +41,7 @@ impl Upkeep {
                 self.remove_files_of_an_orphan().await?;
             }
             failpoints.hit(Point::CollectRemovePieces)?;
-            let orphans = self.meta.transact(RemovePieces { now }).await?;
+            let orphans = self.slice(RemovePieces { now }).await?;
             failpoints.hit(Point::CollectPiecesRemoved)?;
             if orphans == Orphans::None {
                 return Ok(());
@@ -199,6 +199,16 @@ struct RemovePieces {
     now: Micros,
 }
 
+/// A slice of what orphans are made of.
+#[derive(Default)]
+struct Pieces {
+    pieces: Vec<(Extent, Blob)>,
+    /// How many pieces, of any content, refer to each of their blobs.
+    uses: HashMap<BlobId, u64>,
+    /// The orphans that have no further piece.
+    ended: Vec<ContentId>,
+}
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Orphans {
     None,
@@ -206,46 +216,48 @@ enum Orphans {
 }
 
 impl Operation for RemovePieces {
-    /// An orphan, a slice of its pieces, and how many pieces refer to each of their blobs.
-    type View = Option<(ContentId, Vec<(Extent, Blob)>, HashMap<BlobId, u64>)>;
+    type View = Pieces;
     type Answer = Orphans;
 
-    fn load(&self, loads: &mut dyn Loads) -> Result<Self::View, MetaError> {
-        let Some(content) = loads.orphans(1)?.pop() else {
-            return Ok(None);
-        };
-        let pieces = loads.extents(&content, FileOffset(0), SLICE)?;
-        let mut uses = HashMap::new();
-        for (_, blob) in &pieces {
-            uses.insert(blob.id.clone(), loads.blob_use(&blob.id)?);
+    fn load(&self, loads: &mut dyn Loads) -> Result<Pieces, MetaError> {
+        let mut view = Pieces::default();
+        for content in loads.orphans(SLICE)? {
+            let room = SLICE - view.pieces.len();
+            let pieces = loads.extents(&content, FileOffset(0), room)?;
+            let more = pieces.len() == room;
+            view.pieces.extend(pieces);
+            if more {
+                break;
+            }
+            view.ended.push(content);
         }
-        Ok(Some((content, pieces, uses)))
+        for (_, blob) in &view.pieces {
+            let uses = loads.blob_use(&blob.id)?;
+            view.uses.insert(blob.id.clone(), uses);
+        }
+        Ok(view)
     }
 
-    fn decide(&self, view: Self::View) -> Decision<Orphans> {
-        let Some((content, pieces, mut uses)) = view else {
-            return Decision::unchanged(Orphans::None);
-        };
+    fn decide(&self, mut view: Pieces) -> Decision<Orphans> {
         let mut effects = Vec::new();
-        for (extent, blob) in &pieces {
-            let (content, offset) = (extent.content.clone(), extent.offset);
+        for (extent, blob) in view.pieces {
+            let (content, offset) = (extent.content, extent.offset);
             effects.push(Effect::RemoveExtent { content, offset });
-            if let Some(left) = uses.get_mut(&blob.id) {
+            if let Some(left) = view.uses.get_mut(&blob.id) {
                 *left -= 1;
                 if *left == 0 {
                     effects.push(Effect::DoomBlob {
-                        id: blob.id.clone(),
+                        id: blob.id,
                         since: self.now,
                     });
                 }
             }
         }
-        if pieces.len() < SLICE {
-            effects.push(Effect::RemoveOrphan(content));
-        }
-        Decision {
-            effects,
-            answer: Orphans::Left,
-        }
+        effects.extend(view.ended.into_iter().map(Effect::RemoveOrphan));
+        let answer = match effects.is_empty() {
+            true => Orphans::None,
+            false => Orphans::Left,
+        };
+        Decision { effects, answer }
     }
 }

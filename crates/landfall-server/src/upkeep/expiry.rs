@@ -18,10 +18,7 @@ impl Upkeep {
         let mut all = 0;
         loop {
             self.sys.failpoints.hit(Point::ExpireRemoveSessions)?;
-            let expired = self
-                .meta
-                .transact(ExpireSessions { begun, finished })
-                .await?;
+            let expired = self.slice(ExpireSessions { begun, finished }).await?;
             self.sys.failpoints.hit(Point::ExpireSessionsRemoved)?;
             all += expired;
             if expired < SLICE as u64 {
@@ -38,7 +35,7 @@ impl Upkeep {
         let mut all = 0;
         loop {
             self.sys.failpoints.hit(Point::ExpireRemoveRevisions)?;
-            let expired = self.meta.transact(ExpireRevisions { ended }).await?;
+            let expired = self.slice(ExpireRevisions { ended }).await?;
             self.sys.failpoints.hit(Point::ExpireRevisionsRemoved)?;
             all += expired;
             if expired < SLICE as u64 {
