@@ -84,3 +84,44 @@ fn a_deletion_that_was_killed_is_ended_by_the_next_upkeep() {
     let checked = admin(&tool, &["check"]);
     assert_eq!(checked.ok(), "0 blobs, 0 bytes, 0 strays, 0 problems");
 }
+
+#[test]
+fn a_full_account_is_told_from_a_full_disk_and_at_once() {
+    let tool = tool();
+    let serving = tool.serve(["--data", "data"]);
+    let panda = account(&tool, "panda");
+    admin(&tool, &["quota", "set", "--account", "panda", "100000"]).ok();
+    tool.write("fits", pattern(1, 60_000));
+    tool.write("large", pattern(2, 60_001));
+    let put = |file: &str| call(&tool, &serving, &panda, &["put", file, "/"]);
+    put("fits").ok();
+    let full = put("large");
+    let line = full.fails(7);
+    assert!(
+        line.contains("its quota is 100000 bytes, 60000 are in files"),
+        "{full:?}"
+    );
+
+    // What is begun and never finished takes room too, until the operator ends it.
+    let start = ["session", "start", "--data", "fits"];
+    admin(&tool, &["quota", "set", "--account", "panda", "120000"]).ok();
+    let session = call(&tool, &serving, &panda, &start).ok().to_owned();
+    let full = call(&tool, &serving, &panda, &start);
+    assert!(
+        full.fails(7).contains("60000 in unfinished uploads"),
+        "{full:?}"
+    );
+    let append = [
+        "session",
+        "append",
+        "--session",
+        &session,
+        "--offset",
+        "60000",
+        "--data",
+        "fits",
+    ];
+    call(&tool, &serving, &panda, &append).fails(7);
+    admin(&tool, &["session", "abort", "--account", "panda", &session]).ok();
+    call(&tool, &serving, &panda, &start).ok();
+}

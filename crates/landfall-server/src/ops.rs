@@ -19,6 +19,7 @@ mod listing;
 mod metadata;
 mod notifications;
 mod parts;
+mod room;
 mod sessions;
 mod target;
 mod upload;
@@ -30,6 +31,7 @@ pub use body::{BodyError, IncomingBody};
 pub use content::ContentReader;
 pub use files::Download;
 pub use notifications::Feed;
+pub use room::OverQuota;
 
 use crate::blobs::{BlobError, BlobStore};
 use crate::meta::rows::{Account, Ns};
@@ -120,6 +122,8 @@ pub struct Caller {
     pub account: Account,
     /// What the token allows.
     pub scopes: Vec<Scope>,
+    /// Whether the account may have a quota, so that it is worth a look.
+    pub limited: bool,
 }
 
 impl Caller {
@@ -141,6 +145,9 @@ pub enum Trouble {
     /// The request's body.
     #[error(transparent)]
     Body(#[from] BodyError),
+    /// The account's quota.
+    #[error(transparent)]
+    OverQuota(#[from] OverQuota),
     /// The argument can't be one, in a way that its type doesn't show.
     #[error("{0}")]
     BadArgument(&'static str),

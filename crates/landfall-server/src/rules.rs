@@ -9,4 +9,5 @@ pub mod naming;
 pub mod pieces;
 pub mod place;
 pub mod remove;
+pub mod room;
 pub mod session;

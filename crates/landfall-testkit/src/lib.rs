@@ -13,7 +13,7 @@ mod tool;
 
 pub use calls::{Answer, Calls};
 pub use data::{EDGE_SIZES, pattern};
-pub use reqwest::Method;
+pub use reqwest::{Body, Method};
 pub use server::{Stores, TestServer};
 pub use tool::{Run, Serving, Tool, peak_memory};
 

@@ -171,8 +171,11 @@ impl Reply {
                 tracing::error!(route = route.route().tail, %trouble, "no space left");
                 Self::text(
                     StatusCode::INSUFFICIENT_STORAGE,
-                    "The server has no space left.",
+                    "The disk of the server is full.",
                 )
+            }
+            Trouble::OverQuota(full) => {
+                Self::text(StatusCode::INSUFFICIENT_STORAGE, full.to_string())
             }
             // What exactly is wrong is for the operator's log: it may name files.
             Trouble::Meta(_) | Trouble::Blob(_) => {

@@ -39,6 +39,9 @@ pub trait Loads {
     /// The sessions of an account that are not finished, oldest first.
     fn sessions(&mut self, account: &AccountId) -> Result<Vec<Session>, MetaError>;
 
+    /// Bytes in the sessions of an account that are not finished.
+    fn unfinished(&mut self, account: &AccountId) -> Result<u64, MetaError>;
+
     /// All sessions of an account, finished ones too.
     fn any_sessions(&mut self, account: &AccountId, most: usize)
     -> Result<Vec<Session>, MetaError>;
@@ -302,6 +305,8 @@ pub struct Credential {
     pub token: Token,
     /// Its account.
     pub account: Account,
+    /// Whether the account has a quota.
+    pub limited: bool,
 }
 
 /// What a request points at.

@@ -287,6 +287,10 @@ impl Loads for State {
         Ok(account.map(|account| Credential {
             token: token.clone(),
             account: account.clone(),
+            limited: self
+                .namespaces
+                .get(&account.ns)
+                .is_some_and(|namespace| namespace.quota.is_some()),
         }))
     }
 
@@ -334,6 +338,11 @@ impl Loads for State {
     fn namespace(&mut self, ns: Ns) -> Result<Namespace, MetaError> {
         let found = self.namespaces.get(&ns).copied();
         found.ok_or(MetaError::Gone(ns))
+    }
+
+    fn unfinished(&mut self, account: &AccountId) -> Result<u64, MetaError> {
+        let sessions = self.sessions(account)?;
+        Ok(sessions.iter().map(Session::stored).sum())
     }
 
     fn any_sessions(

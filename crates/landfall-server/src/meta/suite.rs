@@ -59,6 +59,8 @@ suite! {
     one_blob_may_be_in_several_contents,
     a_blob_of_a_fenced_or_unknown_writer_can_not_be_referred_to,
     holds_are_prolonged_and_end,
+    unfinished_sessions_are_summed_for_their_account,
+    a_token_tells_whether_its_account_has_a_quota,
 }
 
 fn run(future: impl Future<Output = ()>) {
@@ -707,5 +709,49 @@ async fn holds_are_prolonged_and_end(meta: Meta) {
     for _ in 0..2 {
         apply(&meta, vec![Effect::RemoveHold { id: "a".into() }]).await;
         assert_eq!(holds().await, [hold("b", 20)]);
+    }
+}
+
+async fn unfinished_sessions_are_summed_for_their_account(meta: Meta) {
+    let (one, two) = two_accounts(&meta).await;
+    let of = |id: &str, account: &Account, state, bytes| {
+        Effect::PutSession(Session {
+            state,
+            bytes,
+            ..session(id, account)
+        })
+    };
+    let sequential = |length| SessionBytes::Sequential {
+        length,
+        hasher: vec![1],
+    };
+    let concurrent = |stored| SessionBytes::Concurrent { stored, end: 9999 };
+    let effects = vec![
+        of("a", &one, SessionState::Open, sequential(1)),
+        of("b", &one, SessionState::Closed, sequential(20)),
+        of("c", &one, SessionState::Open, concurrent(300)),
+        of("d", &one, SessionState::Committed, sequential(4000)),
+        of("e", &two, SessionState::Open, sequential(50_000)),
+    ];
+    let nothing = one.id.clone();
+    assert_eq!(
+        read(&meta, move |loads| loads.unfinished(&nothing)).await,
+        0
+    );
+    apply(&meta, effects).await;
+    let sums = read(&meta, move |loads| {
+        Ok((loads.unfinished(&one.id)?, loads.unfinished(&two.id)?))
+    });
+    assert_eq!(sums.await, (321, 50_000));
+}
+
+async fn a_token_tells_whether_its_account_has_a_quota(meta: Meta) {
+    let (one, _) = two_accounts(&meta).await;
+    apply(&meta, vec![Effect::AddToken(token(&one))]).await;
+    for quota in [None, Some(0), None] {
+        let namespace = Namespace { quota, ..tree(ONE) };
+        apply(&meta, vec![Effect::SetNamespace(namespace)]).await;
+        let found = read(&meta, |loads| loads.credential(&[7; 32])).await;
+        assert_eq!(found.expect("the token").limited, quota.is_some());
     }
 }

@@ -1,5 +1,6 @@
 //! Taking in the body of a request.
 
+use super::room::Room;
 use super::{Service, Trouble};
 use crate::blobs::Checksums;
 use crate::meta::rows::{Blob, BlobId, BlobPlace, Writer};
@@ -75,18 +76,22 @@ pub(super) fn is_as_given(given: Option<&GivenHash>, hash: Option<ContentHash>) 
 }
 
 impl Service {
-    /// Takes in a body, and shows its bytes to `look`.
+    /// Takes in a body for which there is room, and shows its bytes to `look`. Where the request
+    /// doesn't say how many will come, it is given up when there are too many.
     pub(super) async fn receive(
         &self,
         body: &mut dyn IncomingBody,
         look: &mut dyn Look,
+        room: Room,
     ) -> Result<Received, Trouble> {
+        room.takes(body.declared().unwrap_or(0))?;
         let mut length = 0;
         let mut small = BytesMut::new();
         let mut large = None;
         while let Some(bytes) = body.next().await? {
             look.look(&bytes);
             length += bytes.len() as u64;
+            room.takes(length)?;
             match &mut large {
                 None if small.len() + bytes.len() <= INLINE => small.extend_from_slice(&bytes),
                 None => {

@@ -1,6 +1,7 @@
 //! Beginning sessions, and what all that is done to them needs.
 
 use super::body::{IncomingBody, Received, is_as_given};
+use super::room::Spared;
 use super::{Caller, Failure, Service};
 use crate::meta::rows::{
     BlobOffset, ContentId, Extent, FileOffset, Replay, Session, SessionBytes, SessionState,
@@ -35,7 +36,10 @@ impl Service {
             ));
         }
         let received = match concurrent {
-            false => self.receive(body, &mut hasher).await?,
+            false => {
+                let room = self.room(caller, Spared::default()).await?;
+                self.receive(body, &mut hasher, room).await?
+            }
             true if body.declared().is_some_and(|declared| declared > 0)
                 || body.next().await?.is_some() =>
             {

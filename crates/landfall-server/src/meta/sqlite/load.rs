@@ -67,14 +67,16 @@ impl Loads for Rows<'_> {
         self.one(
             "SELECT account.id, account.name, account.display_name, account.ns,
                      account.created, account.suspended, token.hash, token.id, token.account,
-                     token.scopes, token.expires, token.created
+                     token.scopes, token.expires, token.created, namespace.quota IS NOT NULL
                  FROM token JOIN account ON account.id = token.account
+                     JOIN namespace ON namespace.ns = account.ns
                  WHERE token.hash = ?1 AND account.name IS NOT NULL",
             [&hash[..]],
             |row| {
                 Ok(Ok(Credential {
                     account: account(row)?,
                     token: token(row, 6)?,
+                    limited: row.get(12)?,
                 }))
             },
         )
@@ -148,6 +150,15 @@ impl Loads for Rows<'_> {
             },
         )?;
         found.ok_or(MetaError::Gone(ns))
+    }
+
+    fn unfinished(&mut self, account: &AccountId) -> Result<u64, MetaError> {
+        let found = self.one(
+            "SELECT coalesce(sum(length), 0) FROM session WHERE account = ?1 AND state < 2",
+            [account.as_str()],
+            |row| row.get(0).map(unsigned),
+        )?;
+        Ok(found.unwrap_or(0))
     }
 
     fn any_sessions(
