@@ -188,6 +188,30 @@ on_each_store! {
         }
     }
 
+    async fn what_of_a_batch_is_refused_takes_no_space(server: TestServer) {
+        let calls = server.calls();
+        quota(&server, 100).await;
+        let one = calls.start("{}", "first").await;
+        let entry = |session: &str, offset, length| {
+            json!({"cursor": {"session_id": session, "offset": offset}, "length": length})
+        };
+        let batch = json!({"entries": [
+            entry("nobody's", 0, LARGE),
+            entry(&one, 5, 7),
+            entry(&one, 0, LARGE),
+            entry(&one, 12, 3),
+        ]});
+        let body = [&pattern(1, LARGE)[..], b" second", &pattern(2, LARGE), b"end"].concat();
+        let route = "files/upload_session/append_batch";
+        let answer = calls.upload(route, &batch.to_string(), body).await.ok();
+        let tags: Vec<&Value> = answer["entries"].as_array().unwrap().iter().map(|one| &one[".tag"]).collect();
+        assert_eq!(tags, ["failure", "success", "failure", "success"]);
+        calls.finish(&one, 15, r#"{"path": "/x"}"#, "").await.ok();
+        assert_eq!(calls.read("/x").await, "first secondend");
+        let checked = server.upkeep().check(None).await.unwrap();
+        assert_eq!((checked.blobs, checked.bytes, checked.problems), (2, 15, vec![]));
+    }
+
     async fn what_is_sent_again_into_a_full_account_needs_no_room(server: TestServer) {
         const BLOCK: usize = 4 * 1024 * 1024;
         let calls = server.calls();
