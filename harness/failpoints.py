@@ -3,8 +3,8 @@
 
 The points are those of `sys/failpoints.rs`; the binary names them itself, so none is left out. At
 each, a step fails, a task panics, or the process is killed: while a server begins, while it
-answers clients, while it does its upkeep, and while `landfall admin collect` runs beside a
-server. And a server sleeps, is taken for dead, and wakes up. What is looked at then is told in
+answers clients, while it does its upkeep, while `landfall admin collect` or `backup` runs beside
+a server, and while a backup is restored. And a server sleeps, is taken for dead, and wakes up. What is looked at then is told in
 `trial.py`. Needs nothing but Python.
 
     python3 harness/failpoints.py --landfall target/debug/landfall
@@ -71,8 +71,10 @@ KEEP_UP = {
     "expire.revisions_removed": 2,
     "expire.forget": 2,
     "expire.forgotten": 2,
-    "collect.remove_pieces": 200,
-    "collect.pieces_removed": 200,
+    "delete.remove_slice": 5,
+    "delete.slice_removed": 5,
+    "collect.remove_pieces": 3,
+    "collect.pieces_removed": 3,
     "collect.remove_file": 10,
     "collect.files_removed": 1,
     "collect.forgotten": 1,
@@ -82,6 +84,12 @@ KEEP_UP = {
     "collect.strays_removed": 2,
     "collect.writer_removed": 2,
 }
+COPY = {
+    "copy.begun": 1,
+    "copy.metadata_copied": 1,
+    "copy.blob_copied": 100,
+    "copy.unmark": 1,
+}
 # Where there is a file that a collection takes for a stray.
 SLEEP = {"blob.write": 6, "blob.sync": 3, "blob.sync_dir": 3, "blob.synced": 3}
 
@@ -90,7 +98,9 @@ PLACES = {
     "begin_again": (BEGIN, FAULTS),
     "answer": (ANSWER | GROUP, FAULTS),
     "keep_up": (KEEP_UP, FAULTS),
-    "collect": (KEEP_UP | GROUP, FAULTS),
+    "collect": (KEEP_UP | dict.fromkeys(GROUP, 12), FAULTS),
+    "back_up": (COPY, FAULTS),
+    "restore": (COPY, FAULTS),
     "sleep": (SLEEP, ("stop",)),
 }
 

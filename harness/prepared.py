@@ -36,6 +36,7 @@ KEEP_REVISIONS = ("--keep-revisions", "30d")
 MANY = 210
 SOON = 12
 STRAYS = 3
+GOES = "goes"
 THREADS = 8
 # Of the load: every case looks at all of it.
 ACKS = 200
@@ -122,6 +123,7 @@ class Prepared:
         api = Api(server.port, self.token)
         ok(api.rpc("files/delete_v2", {"path": "/old.bin"}))
         api.close()
+        self._add_account_to_delete(server)
 
         # The first go now, as far as rows go: what is left of them are files that are doomed.
         with connected(self.data) as database:
@@ -137,6 +139,20 @@ class Prepared:
                 database.execute(statement, parameters)
         self._aging += aged("session", "created", "id", many)
         self._aging += aged("revision", "ended", "rev", old)
+
+    def _add_account_to_delete(self, server):
+        """An account with much in it, which is deleted later."""
+        token = account(self.binary, self.data, GOES)
+
+        def file(api, number):
+            ok(api.upload("files/upload", {"path": f"/{number}"}, body(number)))
+
+        def body(number):
+            return Piece(f"{self.seed}.goes.{number}", INLINE + 1 if number % 10 == 0 else 1).bytes()
+
+        self._each(server, range(MANY), file, token)
+        self._each(server, range(SOON), lambda api, _: ok(api.upload("files/upload_session/start", {}, b"begun")), token)
+        self._aging.append(("UPDATE account SET name = NULL WHERE name = ?", (GOES,)))
 
     def _outlive(self):
         """What a load left grows old too: answers that are no longer kept, whose files are, and
@@ -162,12 +178,12 @@ class Prepared:
                 stray.write_bytes(b"half a body")
                 self.strays.add(f"{writer.name}/{stray.name}")
 
-    def _each(self, server, numbers, work):
+    def _each(self, server, numbers, work, token=None):
         """Does the work for each number, several at once; what it returned."""
         numbers, done, failed = list(numbers), [], []
 
         def some(mine):
-            api = Api(server.port, self.token)
+            api = Api(server.port, token or self.token)
             try:
                 for number in mine:
                     done.append(work(api, number))

@@ -81,9 +81,9 @@ class Server:
         return pid
 
 
-def account(binary, data):
+def account(binary, data, name="panda"):
     """Makes an account beside the running server; returns its token."""
-    for command in (["account", "add", "panda", "--display-name", "Panda"], ["token", "create", "--account", "panda"]):
+    for command in (["account", "add", name, "--display-name", name.title()], ["token", "create", "--account", name]):
         done = admin(binary, data, *command, weakened=False)
         done.check_returncode()
     return done.stdout.strip()

@@ -36,6 +36,7 @@ GARBAGE = {
         (SELECT 1 FROM replay WHERE replay.ns = revision.ns AND replay.rev = revision.rev)""",
     "notifications": "SELECT count(*) FROM notification WHERE at < ?",
     "writers": "SELECT count(*) FROM writer WHERE heartbeat < ? OR fenced",
+    "deleted accounts": "SELECT count(*) FROM account WHERE name IS NULL AND ?",
     "orphans": "SELECT count(*) FROM orphan WHERE ?",
     "doomed blobs": "SELECT count(*) FROM doomed WHERE ?",
     "pieces that nothing refers to": """SELECT count(*) FROM extent WHERE ? AND
@@ -147,6 +148,32 @@ class Trial:
         self.go_on(load)
         return 0
 
+    def back_up(self):
+        """A process backs up beside a server that answers clients, who notice nothing. What is
+        looked at is restored from a later backup."""
+        self.serve_before_it_is_due()
+        load = self.load()
+        half = self.data.with_name("half")
+        self.fail_to_copy(self.data, "backup", half)
+        self.go_on(load)
+        self.expect(8, self.data.with_name("never"), "restore", half)
+        whole = self.data.with_name("whole")
+        self.expect(0, self.data, "backup", whole)
+        self.data = self.data.with_name("restored")
+        self.expect(0, self.data, "restore", whole)
+        return 0
+
+    def restore(self):
+        """A backup is restored, and again elsewhere."""
+        self.copy(due=True)
+        backup, half = self.data.with_name("backup"), self.data.with_name("half")
+        self.expect(0, self.data, "backup", backup)
+        self.fail_to_copy(half, "restore", backup)
+        self.expect(1, half, "check")
+        self.data = self.data.with_name("restored")
+        self.expect(0, self.data, "restore", backup)
+        return 0
+
     def sleep(self):
         """A server sleeps so long that another process takes it for dead; then it wakes up."""
         self.serve_before_it_is_due(self.case.plan)
@@ -201,11 +228,24 @@ class Trial:
         return begin_admin(self.binary, self.data, "collect", "--now", *KEEP_REVISIONS, plan=plan)
 
     def end(self, beside, code):
-        """A collection ends like this; what it said."""
+        """A process beside the server ends like this; what it said."""
         told = "".join(beside.communicate(timeout=PATIENCE))
         if beside.returncode != code:
-            raise Broken(f"the collection ended with {beside.returncode}: {told}")
+            raise Broken(f"the process ended with {beside.returncode}: {told}")
         return told
+
+    def fail_to_copy(self, data, command, other):
+        """The fault ends a backup or a restore."""
+        with begin_admin(self.binary, data, command, str(other), plan=self.case.plan) as process:
+            told = self.end(process, self.case.exit_code)
+        if not self.happened(told):
+            raise Broken(f"the fault never happened: {told}")
+
+    def expect(self, code, data, *command):
+        """A command of the operator ends like this."""
+        ended = admin(self.binary, data, *map(str, command))
+        if ended.returncode != code:
+            raise Broken(f"{command} ended with {ended.returncode}: {ended.stdout}{ended.stderr}")
 
     def suffer(self):
         """The server answers clients when the fault happens."""

@@ -118,7 +118,7 @@ impl<E: fmt::Debug> ToExit for CallError<E> {
             Failure::Auth { .. } | Failure::Access(_) | Failure::Token(_) => Exit::Auth,
             Failure::BadRequest { text } if is_about_the_token(text) => Exit::Auth,
             Failure::RateLimited { .. } | Failure::Server { .. } => Exit::Temporary,
-            Failure::NoSpace => Exit::Space,
+            Failure::NoSpace { .. } => Exit::Space,
             Failure::Transport(fault) => match fault {
                 Fault::BadToken { .. } => Exit::Auth,
                 fault if fault.is_temporary() => Exit::Temporary,

@@ -76,6 +76,26 @@ pub(crate) fn note(text: impl Display) {
     drop(writeln!(io::stderr(), "landfall: {text}"));
 }
 
+/// Asks a question that is answered by yes or no on the terminal; no terminal, no answer.
+pub(crate) async fn confirm(question: &str) -> Result<bool> {
+    if !io::stdin().is_terminal() {
+        let why = "there is no terminal to ask; say --yes if you mean it";
+        return Err(Fail::new(Exit::Usage, question, why));
+    }
+    let mut err = io::stderr();
+    drop(write!(err, "landfall: {question} [y/N] ").and_then(|()| err.flush()));
+    // Waits on another thread, so that signals are heard.
+    let answer = tokio::task::spawn_blocking(|| {
+        let mut answer = String::new();
+        io::stdin().read_line(&mut answer).map(|_| answer)
+    });
+    let answer = answer
+        .await
+        .map_err(|_| Fail::new(Exit::Other, question, "the reader stopped"))?;
+    let answer = answer.when(|| question.to_owned())?;
+    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+}
+
 /// An event of this type, with its fields.
 pub(crate) fn event(kind: &str, fields: Map<String, Value>) -> Value {
     let mut object = Map::new();

@@ -180,6 +180,63 @@ fn a_full_disk_of_the_remote_refuses_at_once_and_harms_nothing() {
 }
 
 #[test]
+fn a_backup_to_a_full_disk_is_told_in_one_line_and_is_no_backup() {
+    let tool = tool();
+    tool.write("file", landfall_testkit::pattern(1, 3 * 1024 * 1024));
+    tool.run(["put", "file", "/file"]).ok();
+    let script = "\"$0\" admin --data \"$LANDFALL_HOME\" backup small/copy; code=$?
+        \"$0\" admin --data again restore small/copy || echo \"restored: $?\"
+        exit $code";
+    let run = on_a_small_disk(&tool, 1, script);
+    assert_eq!(run.code, Some(7), "{run:?}");
+    assert_eq!(run.stdout, "restored: 8\n", "{run:?}");
+}
+
+#[test]
+fn before_an_account_is_deleted_the_terminal_is_asked() {
+    let tool = tool();
+    let admin = |args: &[&str]| {
+        let mut command = tool.command(["admin", "--data", "data"]);
+        command.args(args);
+        Run::of(command)
+    };
+    admin(&["account", "add", "panda"]).ok();
+    // What is typed may come before the question: a terminal keeps it.
+    let script = r#"
+import os, pty, sys
+child, terminal = pty.fork()
+if child == 0:
+    os.execv(sys.argv[2], sys.argv[2:])
+os.write(terminal, sys.argv[1].encode() + b"\n")
+shown = b""
+try:
+    while piece := os.read(terminal, 1000):
+        shown += piece
+except OSError:  # the other side is closed
+    pass
+print(shown.decode())
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"#;
+    let answered = |answer: &str| {
+        let landfall = env!("CARGO_BIN_EXE_landfall");
+        let mut command = Command::new("python3");
+        command
+            .args(["-c", script, answer, landfall, "admin", "--data", "data"])
+            .args(["account", "delete", "panda"])
+            .current_dir(tool.path(""));
+        outside(command)
+    };
+    for answer in ["n", "", "panda"] {
+        let kept = answered(answer);
+        assert_eq!(kept.code, Some(1), "{kept:?}");
+        assert!(kept.stdout.contains("with all its files"), "{kept:?}");
+    }
+    assert!(admin(&["account", "list"]).ok().starts_with("panda\t"));
+    answered("y").ok();
+    assert_eq!(admin(&["account", "list"]).ok(), "");
+}
+
+#[test]
 fn a_body_to_a_route_that_is_not_there_is_read_off() {
     let tool = tool();
     let serving = ephemeral(&tool);

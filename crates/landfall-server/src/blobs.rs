@@ -4,12 +4,14 @@
 //! or written again, and no two writers share a name. Only the metadata knows what a blob is
 //! for: a blob that no transaction refers to is garbage, whatever is in it.
 
+mod checked;
 mod checksums;
 mod local;
 mod memory;
 #[cfg(test)]
 mod suite;
 
+pub use checked::{CheckedPieces, Problem, checked_piece};
 pub use checksums::{CHECKED, Checksums};
 pub use local::LocalBlobs;
 pub use memory::MemoryBlobs;

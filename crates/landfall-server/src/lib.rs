@@ -21,7 +21,9 @@
 //! decisions), [`meta`] (what is known), [`blobs`] (bytes) → [`sys`] (the outside world).
 
 mod api;
+pub mod backup;
 pub mod blobs;
+mod directory;
 mod http;
 pub mod meta;
 pub mod ops;

@@ -15,6 +15,7 @@ pub mod rows;
 mod sqlite;
 #[cfg(test)]
 mod suite;
+mod uses;
 
 pub use changes::TreeChanged;
 pub use effect::Effect;
@@ -24,6 +25,8 @@ pub use loads::{
 };
 pub use memory::MemoryEngine;
 pub use sqlite::{OpenError, SqliteEngine};
+pub(crate) use sqlite::{blobs_in, copy};
+pub use uses::Uses;
 
 use crate::sys::Planned;
 use changes::Changes;
@@ -47,6 +50,9 @@ pub enum MetaError {
     /// The blob's writer was taken for dead: it needs another name, and its client to try again.
     #[error("this process was taken for dead by another one; it goes on under another name")]
     Fenced,
+    /// The account was deleted meanwhile.
+    #[error("the tree {0} is gone: its account was deleted")]
+    Gone(Ns),
     /// Something that should be there is missing or unreadable.
     #[error("the metadata is damaged: {0}")]
     Damaged(String),
@@ -119,6 +125,31 @@ impl Operation for Unconditional {
     fn decide(&self, (): ()) -> Decision<()> {
         Decision {
             effects: self.0.clone(),
+            answer: (),
+        }
+    }
+}
+
+/// Changes that depend on nothing but a tree: its account may have been deleted meanwhile.
+#[derive(Clone, Debug)]
+pub struct InTree {
+    /// The tree.
+    pub ns: Ns,
+    /// What changes if it is there.
+    pub effects: Vec<Effect>,
+}
+
+impl Operation for InTree {
+    type View = ();
+    type Answer = ();
+
+    fn load(&self, loads: &mut dyn Loads) -> Result<(), MetaError> {
+        loads.namespace(self.ns).map(drop)
+    }
+
+    fn decide(&self, (): ()) -> Decision<()> {
+        Decision {
+            effects: self.effects.clone(),
             answer: (),
         }
     }

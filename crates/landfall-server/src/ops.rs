@@ -19,6 +19,7 @@ mod listing;
 mod metadata;
 mod notifications;
 mod parts;
+mod quota;
 mod room;
 mod sessions;
 mod target;
@@ -31,6 +32,7 @@ pub use body::{BodyError, IncomingBody};
 pub use content::ContentReader;
 pub use files::Download;
 pub use notifications::Feed;
+pub use quota::OverQuota;
 pub(crate) use room::Room;
 
 use crate::blobs::{BlobError, BlobStore};
@@ -133,6 +135,8 @@ pub struct Caller {
     pub account: Account,
     /// What the token allows.
     pub scopes: Vec<Scope>,
+    /// Whether the account may have a quota, so that it is worth a look.
+    pub limited: bool,
 }
 
 impl Caller {
@@ -154,6 +158,9 @@ pub enum Trouble {
     /// The request's body.
     #[error(transparent)]
     Body(#[from] BodyError),
+    /// The account's quota.
+    #[error(transparent)]
+    OverQuota(#[from] OverQuota),
     /// The argument can't be one, in a way that its type doesn't show.
     #[error("{0}")]
     BadArgument(&'static str),

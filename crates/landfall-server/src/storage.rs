@@ -3,9 +3,10 @@
 //! A data directory holds `metadata.sqlite` (with its log beside it) and `blobs/`.
 
 use crate::blobs::{BlobStore, LocalBlobs, MemoryBlobs};
+use crate::directory::{BLOBS, DIGEST, INCOMPLETE, METADATA, create_all};
 use crate::meta::{MemoryEngine, Meta, OpenError, SqliteEngine};
 use crate::ops::Admin;
-use crate::sys::{Fs, Point, Sys};
+use crate::sys::{Point, Sys};
 use crate::upkeep::Upkeep;
 use std::io::ErrorKind;
 use std::path::Path;
@@ -47,27 +48,43 @@ impl Storage {
     /// # Errors
     /// The directory or the metadata in it can't be used.
     pub fn open_with(dir: &Path, sys: Sys) -> Result<Self, OpenError> {
-        let blobs = dir.join("blobs");
-        let directory = |source| OpenError::Directory {
-            dir: dir.to_owned(),
-            source,
-        };
+        let directory = |error| not_usable(dir, error);
+        create_all(&*sys.fs, dir).map_err(directory)?;
+        let reached = sys.failpoints.hit(Point::OpenDirMade);
+        reached.map_err(|planned| directory(planned.into()))?;
+        refuse_copies(dir, &sys)?;
+        Self::open_unmarked(dir, sys)
+    }
+
+    /// In a directory that is a data directory already.
+    ///
+    /// # Errors
+    /// There is none, or it or the metadata in it can't be used.
+    pub fn open_existing_with(dir: &Path, sys: Sys) -> Result<Self, OpenError> {
+        if !dir.is_dir() || !names(dir, &sys)?.iter().any(|name| name == METADATA) {
+            return Err(OpenError::Missing(dir.to_owned()));
+        }
+        Self::open_with(dir, sys)
+    }
+
+    /// In a directory that exists, marked as incomplete or not.
+    pub(crate) fn open_unmarked(dir: &Path, sys: Sys) -> Result<Self, OpenError> {
+        let directory = |error| not_usable(dir, error);
         let reached = |point| {
             let planned = sys.failpoints.hit(point);
             planned.map_err(|planned| directory(planned.into()))
         };
-        create_all(&*sys.fs, dir).map_err(directory)?;
-        reached(Point::OpenDirMade)?;
         if let Some(kind) = sys.fs.network(dir).map_err(directory)? {
             return Err(OpenError::Network {
                 dir: dir.to_owned(),
                 kind,
             });
         }
+        let blobs = dir.join(BLOBS);
         sys.fs.create_dir(&blobs).map_err(directory)?;
         reached(Point::OpenBlobsMade)?;
         // Made before SQLite does, for its owner alone: the log files take the same mode.
-        let metadata = dir.join("metadata.sqlite");
+        let metadata = dir.join(METADATA);
         match sys.fs.create_file(&metadata) {
             Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(directory(error)),
             _ => {}
@@ -96,25 +113,35 @@ impl Storage {
     }
 }
 
-/// Makes a directory and those above it.
-fn create_all(fs: &dyn Fs, dir: &Path) -> std::io::Result<()> {
-    match dir.parent() {
-        Some(parent) if !dir.is_dir() && !parent.as_os_str().is_empty() => create_all(fs, parent)?,
-        _ => {}
+/// Refuses what a backup or a restore has not finished, and backups, which would change.
+fn refuse_copies(dir: &Path, sys: &Sys) -> Result<(), OpenError> {
+    let names = names(dir, sys)?;
+    let has = |name| names.iter().any(|one| one == name);
+    if has(INCOMPLETE) {
+        return Err(OpenError::Incomplete(dir.to_owned()));
     }
-    fs.create_dir(dir)
+    if has(DIGEST) {
+        return Err(OpenError::Backup(dir.to_owned()));
+    }
+    Ok(())
+}
+
+fn names(dir: &Path, sys: &Sys) -> Result<Vec<String>, OpenError> {
+    let names = sys.fs.list(dir);
+    names.map_err(|error| not_usable(dir, error))
+}
+
+fn not_usable(dir: &Path, source: std::io::Error) -> OpenError {
+    OpenError::Directory {
+        dir: dir.to_owned(),
+        source,
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Storage, create_all};
-    use crate::sys::{Fs, RealFs, Space};
-    use bytes::Bytes;
-    use std::fs::File;
-    use std::io;
+    use super::Storage;
     use std::os::unix::fs::PermissionsExt;
-    use std::path::{Path, PathBuf};
-    use std::sync::Mutex;
 
     #[tokio::test]
     async fn nobody_else_can_read_what_is_in_a_directory_that_was_open_to_all() {
@@ -130,99 +157,5 @@ mod tests {
             entries += 1;
         }
         assert!(entries >= 3, "metadata, its log, blobs");
-    }
-
-    #[test]
-    fn a_directory_that_a_crash_left_without_its_sync_gets_it_at_the_next_start() {
-        for most in 0.. {
-            let dir = tempfile::tempdir().unwrap();
-            let srv = dir.path().join("srv");
-            let data = srv.join("data");
-            let first = Mortal::after(most);
-            let died = create_all(&first, &data).is_err();
-            let next = Mortal::after(usize::MAX);
-            create_all(&next, &data).unwrap();
-            let synced = [first, next].map(|fs| fs.syncs.into_inner().unwrap());
-            for above in [dir.path(), &srv] {
-                assert!(synced.concat().iter().any(|dir| dir == above), "{synced:?}");
-            }
-            if !died {
-                assert!(most >= 2);
-                break;
-            }
-        }
-    }
-
-    /// Notes the syncs of directories, until the process dies at one of them.
-    #[derive(Debug)]
-    struct Mortal {
-        most: usize,
-        syncs: Mutex<Vec<PathBuf>>,
-    }
-
-    impl Mortal {
-        fn after(most: usize) -> Self {
-            let syncs = Mutex::default();
-            Self { most, syncs }
-        }
-    }
-
-    impl Fs for Mortal {
-        fn sync_dir(&self, dir: &Path) -> io::Result<()> {
-            let mut syncs = self.syncs.lock().unwrap();
-            if syncs.len() == self.most {
-                return Err(io::Error::other("killed"));
-            }
-            syncs.push(dir.to_owned());
-            Ok(())
-        }
-
-        fn make_dir(&self, dir: &Path) -> io::Result<()> {
-            RealFs.make_dir(dir)
-        }
-
-        fn create_file(&self, path: &Path) -> io::Result<File> {
-            RealFs.create_file(path)
-        }
-
-        fn append(&self, file: &File, pieces: &[Bytes]) -> io::Result<()> {
-            RealFs.append(file, pieces)
-        }
-
-        fn begin_write_back(&self, file: &File, offset: u64, length: u64) {
-            RealFs.begin_write_back(file, offset, length);
-        }
-
-        fn sync_file(&self, file: &File) -> io::Result<()> {
-            RealFs.sync_file(file)
-        }
-
-        fn rewrite(&self, path: &Path) -> io::Result<()> {
-            RealFs.rewrite(path)
-        }
-
-        fn open(&self, path: &Path) -> io::Result<File> {
-            RealFs.open(path)
-        }
-
-        fn read_at(&self, file: &File, buffer: &mut [u8], offset: u64) -> io::Result<()> {
-            RealFs.read_at(file, buffer, offset)
-        }
-
-        fn remove(&self, path: &Path) -> io::Result<()> {
-            RealFs.remove(path)
-        }
-
-        fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
-            RealFs.list(dir)
-        }
-
-        fn network(&self, dir: &Path) -> io::Result<Option<&'static str>> {
-            RealFs.network(dir)
-        }
-
-        fn space(&self, dir: &Path) -> io::Result<Space> {
-            RealFs.space(dir)
-        }
     }
 }

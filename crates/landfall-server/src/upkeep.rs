@@ -7,14 +7,17 @@
 
 mod check;
 mod collection;
+mod deletion;
 mod expiry;
 mod forget;
+mod hold;
 mod lease;
 mod routine;
 mod scrub;
 
-pub use check::{Checked, Problem};
+pub use check::Checked;
 use collection::HEARTBEAT;
+pub use hold::HeldFiles;
 pub(crate) use routine::keep_up;
 pub use scrub::{Scrubbed, Turn};
 
@@ -59,6 +62,8 @@ impl Default for Policy {
 /// What a run of the upkeep did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Collected {
+    /// Deleted accounts of which nothing is left.
+    pub accounts: u64,
     /// Sessions that expired.
     pub sessions: u64,
     /// Revisions that left the history.
@@ -67,6 +72,8 @@ pub struct Collected {
     pub blobs: u64,
     /// Files of dead writers that nothing ever referred to.
     pub strays: u64,
+    /// Whether files had to stay because a backup is being made.
+    pub held: bool,
 }
 
 /// The upkeep of a store.
@@ -110,6 +117,7 @@ impl Upkeep {
     /// The stores'. What was done stays done.
     pub async fn run(&self, policy: Policy) -> Result<Collected, Trouble> {
         let mut collected = Collected {
+            accounts: self.end_deletions().await?,
             sessions: self.expire_sessions().await?,
             ..Collected::default()
         };
@@ -119,7 +127,8 @@ impl Upkeep {
         self.forget_jobs().await?;
         self.forget_notifications().await?;
         self.remove_orphans().await?;
-        collected.blobs = self.remove_doomed(policy.grace).await?;
+        self.end_holds().await?;
+        (collected.blobs, collected.held) = self.remove_doomed(policy.grace).await?;
         collected.strays = self.collect_dead_writers().await?;
         Ok(collected)
     }

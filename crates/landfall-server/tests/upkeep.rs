@@ -2,8 +2,9 @@
 
 use landfall_protocol::limits;
 use landfall_server::Storage;
+use landfall_server::blobs::Problem;
 use landfall_server::sys::{ManualClock, Micros, Sys};
-use landfall_server::upkeep::{Collected, Policy, Problem, Turn};
+use landfall_server::upkeep::{Collected, Policy, Turn};
 use landfall_testkit::{Stores, TestServer, on_each_store, pattern};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -61,6 +62,21 @@ on_each_store! {
         assert_eq!(blobs(&server).await, 1, "that of the young session");
         calls.finish(&young, 5, r#"{"path": "/young"}"#, "").await.ok();
         assert_eq!(calls.read("/young").await, "young");
+    }
+
+    async fn an_aborted_session_goes_with_all_its_bytes(server: TestServer) {
+        let calls = server.calls();
+        let session = calls.start("{}", pattern(1, LARGE)).await;
+        calls.append(&session, LARGE, "a small piece").await.ok();
+        let other = calls.start("{}", pattern(2, LARGE)).await;
+        assert_eq!(blobs(&server).await, 3);
+        server.admin().abort_session("panda", &session).await.expect("it is there");
+        assert_eq!(collect(&server, AT_ONCE).await.blobs, 1, "the small one is no file");
+        assert_eq!(blobs(&server).await, 1, "that of the other session");
+        if let Some(dir) = server.directory() {
+            assert_eq!(files(dir).len(), 1);
+        }
+        calls.finish(&other, LARGE, r#"{"path": "/other"}"#, "").await.ok();
     }
 
     async fn what_was_saved_outlives_its_session(server: TestServer) {
@@ -146,6 +162,51 @@ on_each_store! {
         assert_eq!((collected.revisions, collected.blobs), (1, 0));
         server.clock().advance_seconds(DAY);
         assert_eq!(collect(&server, policy).await.blobs, 1);
+    }
+
+    async fn while_files_are_held_none_goes(server: TestServer) {
+        let calls = server.calls();
+        calls.put("/x", pattern(1, LARGE)).await;
+        let rev = calls.metadata("/x").await.ok()["rev"].clone();
+        let held = server.upkeep().hold_files().await.expect("a hold");
+        calls.put("/x", pattern(2, LARGE)).await;
+        for _ in 0..100 {
+            let collected = collect(&server, AT_ONCE).await;
+            assert_eq!((collected.blobs, collected.strays), (0, 0));
+            assert!(collected.held);
+            if let Some(dir) = server.directory() {
+                assert_eq!(files(dir).len(), 2);
+            }
+            // Longer than any grace, if only it is prolonged in time.
+            server.clock().advance_seconds(14 * 60);
+            assert!(held.prolong().await.expect("the engine works"));
+        }
+        assert_eq!(calls.metadata(&format!("rev:{}", rev.as_str().unwrap())).await.error(), "path/not_found");
+
+        held.release().await.expect("the engine works");
+        let collected = collect(&server, AT_ONCE).await;
+        assert_eq!((collected.blobs, collected.held), (1, false));
+        assert!(calls.read("/x").await == pattern(2, LARGE));
+        if let Some(dir) = server.directory() {
+            assert_eq!(files(dir).len(), 1);
+        }
+    }
+
+    async fn a_hold_that_nobody_prolongs_ends_and_its_holder_is_told(server: TestServer) {
+        let calls = server.calls();
+        calls.put("/x", pattern(1, LARGE)).await;
+        let held = server.upkeep().hold_files().await.expect("a hold");
+        let killed = server.upkeep().hold_files().await.expect("another one");
+        calls.delete("/x").await.ok();
+        server.clock().advance_seconds(15 * 60 - 1);
+        assert_eq!(collect(&server, AT_ONCE).await.blobs, 0);
+        assert!(held.prolong().await.expect("the engine works"));
+        server.clock().advance_seconds(15 * 60 - 1);
+        assert!(!killed.prolong().await.expect("the engine works"), "it is over");
+        assert_eq!(collect(&server, AT_ONCE).await.blobs, 0, "there are others");
+        server.clock().advance_seconds(1);
+        assert_eq!(collect(&server, AT_ONCE).await.blobs, 1);
+        assert!(!held.prolong().await.expect("the engine works"));
     }
 
     async fn a_content_of_many_pieces_goes_in_slices(server: TestServer) {

@@ -78,25 +78,34 @@ impl TestServer {
     }
 
     async fn start_on(fs: Arc<dyn Fs>, stores: Stores, numbering: Numbering) -> Self {
+        let directory = match stores {
+            Stores::Memory => None,
+            Stores::Directory => Some(tempfile::tempdir().expect("a temporary directory")),
+        };
+        Self::serve(fs, directory, numbering).await
+    }
+
+    /// Starts a server on a data directory that may be one already.
+    pub async fn on(directory: TempDir) -> Self {
+        Self::serve(Arc::new(RealFs), Some(directory), Numbering::Documented).await
+    }
+
+    async fn serve(fs: Arc<dyn Fs>, directory: Option<TempDir>, numbering: Numbering) -> Self {
         let clock = Arc::new(ManualClock::at(BEGIN));
         let sys = Sys {
             clock: Arc::clone(&clock) as _,
             fs,
             ..Sys::real()
         };
-        let (storage, directory) = match stores {
-            Stores::Memory => (Storage::memory_with(sys), None),
-            Stores::Directory => {
-                let directory = tempfile::tempdir().expect("a temporary directory");
-                let storage = Storage::open_with(directory.path(), sys).expect("a new store opens");
-                (storage, Some(directory))
-            }
+        let storage = match &directory {
+            None => Storage::memory_with(sys),
+            Some(directory) => Storage::open_with(directory.path(), sys).expect("it opens"),
         };
         let admin = storage.admin();
         admin
-            .add_account("panda", Some("Panda"))
+            .ensure_account("panda", Some("Panda"))
             .await
-            .expect("a new account");
+            .expect("an account");
         let token = admin
             .create_token("panda", TokenGrant::default())
             .await

@@ -1,4 +1,4 @@
-//! `admin`: accounts, tokens, sessions and quotas of a server's data directory.
+//! `admin`: accounts, tokens, sessions and quotas of a server's data directory, and copies of it.
 
 use crate::cli::{
     AccountCommand, Admin as Args, AdminCommand, AdminSessionCommand, Quota, QuotaCommand,
@@ -6,49 +6,93 @@ use crate::cli::{
 };
 use crate::exit::{Exit, Fail, Result};
 use crate::output;
+use landfall_server::backup::{self, BackupError, Copied};
 use landfall_server::meta::rows::{AccountState, SessionState};
 use landfall_server::sys::Sys;
 use landfall_server::upkeep::Policy;
-use landfall_server::{Admin, AdminError, Storage, TokenGrant};
+use landfall_server::{Admin, AdminError, OpenError, Storage, TokenGrant};
 use std::time::Duration;
 
 pub(crate) async fn run(args: &Args) -> Result<()> {
+    let data = &args.data;
     let failed = |error: &dyn std::error::Error| {
-        let what = format!("can't open {}", args.data.display());
+        let what = format!("can't open {}", data.display());
         Fail::new(Exit::Other, what, error)
     };
     let sys = Sys::from_environment().map_err(|error| failed(&error))?;
-    let storage = Storage::open_with(&args.data, sys).map_err(|error| failed(&error))?;
-    let admin = storage.admin();
+    let open = || Storage::open_with(data, sys.clone()).map_err(|error| failed(&error));
     match &args.command {
-        AdminCommand::Account(command) => account(&admin, command).await,
-        AdminCommand::Token(command) => token(&admin, command).await,
-        AdminCommand::Session(command) => session(&admin, command).await,
-        AdminCommand::Collect {
-            now,
-            keep_revisions,
-        } => {
-            let grace = if *now { Duration::ZERO } else { Policy::GRACE };
-            let policy = Policy {
-                keep_revisions: *keep_revisions,
-                grace,
-            };
-            let collected = storage.upkeep().run(policy).await;
-            let done = collected.map_err(|error| Fail::new(Exit::Other, "can't collect", error))?;
-            output::line(&format!(
-                "removed {} expired sessions, {} old revisions, {} blobs, {} strays",
-                done.sessions, done.revisions, done.blobs, done.strays
-            ))
-        }
-        AdminCommand::Check { rate: Quota(rate) } => check(&storage, *rate).await,
+        AdminCommand::Account(command) => account(&open()?, command).await,
+        AdminCommand::Token(command) => token(&open()?.admin(), command).await,
+        AdminCommand::Session(command) => session(&open()?.admin(), command).await,
         AdminCommand::Quota(QuotaCommand::Set {
             account,
             size: Quota(quota),
         }) => {
-            let set = admin.set_quota(account, *quota).await;
+            let set = open()?.admin().set_quota(account, *quota).await;
             done(set, || format!("can't set the quota of {account}"))
         }
+        AdminCommand::Collect {
+            now,
+            keep_revisions,
+        } => collect(&open()?, *now, *keep_revisions).await,
+        AdminCommand::Check { rate: Quota(rate) } => check(&open()?, *rate).await,
+        AdminCommand::Backup { dest } => {
+            let what = || format!("can't back {} up to {}", data.display(), dest.display());
+            copied(backup::back_up(data, dest, sys).await, what)
+        }
+        AdminCommand::Restore { backup } => {
+            let what = || format!("can't restore {} into {}", backup.display(), data.display());
+            copied(backup::restore(backup, data, sys).await, what)
+        }
     }
+}
+
+async fn collect(storage: &Storage, now: bool, keep_revisions: Option<Duration>) -> Result<()> {
+    let policy = Policy {
+        keep_revisions,
+        grace: if now { Duration::ZERO } else { Policy::GRACE },
+    };
+    let collected = storage.upkeep().run(policy).await;
+    let done = collected.map_err(|error| Fail::new(Exit::Other, "can't collect", error))?;
+    let held = if done.held {
+        "; more has to wait for a backup that is being made"
+    } else {
+        ""
+    };
+    output::line(&format!(
+        "removed {} deleted accounts, {} expired sessions, {} old revisions, {} blobs, {} strays{held}",
+        done.accounts, done.sessions, done.revisions, done.blobs, done.strays
+    ))
+}
+
+/// What a backup or a restore came to.
+fn copied(
+    outcome: std::result::Result<Copied, BackupError>,
+    what: impl FnOnce() -> String,
+) -> Result<()> {
+    let error = match outcome {
+        Ok(Copied { blobs, bytes }) => {
+            return output::line(&format!("copied {blobs} blobs, {bytes} bytes"));
+        }
+        Err(error) => error,
+    };
+    if let BackupError::NotWhole(problems) = &error {
+        for problem in problems {
+            output::line(&problem.to_string())?;
+        }
+    }
+    let exit = match &error {
+        BackupError::NotWhole(_) | BackupError::Digest(_) | BackupError::Interrupted(_) => {
+            Exit::Integrity
+        }
+        BackupError::NotEmpty(_) => Exit::Conflict,
+        BackupError::NoBackup(_) | BackupError::Open(OpenError::Missing(_)) => Exit::Source,
+        BackupError::LetGo => Exit::Temporary,
+        error if error.is_no_space() => Exit::Space,
+        _ => Exit::Other,
+    };
+    Err(Fail::new(exit, what(), error))
 }
 
 async fn check(storage: &Storage, rate: Option<u64>) -> Result<()> {
@@ -78,7 +122,8 @@ async fn check(storage: &Storage, rate: Option<u64>) -> Result<()> {
     }
 }
 
-async fn account(admin: &Admin, command: &AccountCommand) -> Result<()> {
+async fn account(storage: &Storage, command: &AccountCommand) -> Result<()> {
+    let admin = storage.admin();
     match command {
         AccountCommand::Add { name, display_name } => {
             let added = admin.add_account(name, display_name.as_deref()).await;
@@ -114,7 +159,25 @@ async fn account(admin: &Admin, command: &AccountCommand) -> Result<()> {
             let resumed = admin.set_state(name, AccountState::Active).await;
             done(resumed, || format!("can't resume account {name}"))
         }
+        AccountCommand::Delete { name, yes } => delete(storage, name, *yes).await,
     }
+}
+
+async fn delete(storage: &Storage, name: &str, yes: bool) -> Result<()> {
+    let admin = storage.admin();
+    let what = || format!("can't delete account {name}");
+    // A name that isn't there is told before anybody is asked.
+    done(admin.account(name).await, what)?;
+    let question = format!("delete account {name} with all its files and their history?");
+    if !yes && !output::confirm(&question).await? {
+        return Err(Fail::new(Exit::Other, what(), "you said no"));
+    }
+    done(admin.delete_account(name).await, what)?;
+    // If this is interrupted, the next upkeep goes on with it.
+    let ended = storage.upkeep().end_deletions().await;
+    ended
+        .map(drop)
+        .map_err(|error| Fail::new(Exit::Other, what(), error))
 }
 
 async fn token(admin: &Admin, command: &TokenCommand) -> Result<()> {

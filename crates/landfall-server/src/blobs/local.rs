@@ -82,6 +82,29 @@ impl LocalBlobs {
     }
 }
 
+impl LocalBlobs {
+    /// Begins a blob of this name, which is another writer's: a copy.
+    pub fn create_as(&self, id: BlobId) -> Box<dyn BlobWriter> {
+        let inner = Arc::clone(&self.inner);
+        let (batches, mut coming) = mpsc::channel(ON_THEIR_WAY);
+        let (done, outcome) = oneshot::channel();
+        let (blob, on_their_way) = (id.clone(), Arc::clone(&inner.on_their_way));
+        spawn_blocking(move || {
+            let written = write(&inner, &blob, &mut coming);
+            // A writer that was dropped doesn't listen, and the file goes with the answer.
+            let _ = done.send(written);
+        });
+        Box::new(LocalWriter {
+            id,
+            batch: Vec::new(),
+            gathered: 0,
+            on_their_way,
+            batches,
+            outcome,
+        })
+    }
+}
+
 impl Inner {
     fn path(&self, id: &BlobId) -> PathBuf {
         self.dir.join(&id.0)
@@ -106,7 +129,8 @@ impl Inner {
         }
         let syncs = match current {
             true => Arc::clone(&writer.syncs),
-            // Named before the writer went on under another name; the few of them sync alone.
+            // Copies, and what was named before the writer went on under another name: they
+            // sync alone.
             false => Arc::default(),
         };
         Ok((dir, syncs))
@@ -210,26 +234,8 @@ impl Drop for Unfinished {
 
 impl BlobStore for LocalBlobs {
     fn create(&self) -> BoxFuture<'_, Result<Box<dyn BlobWriter>, BlobError>> {
-        let inner = Arc::clone(&self.inner);
         let id = self.name();
-        Box::pin(async move {
-            let (batches, mut coming) = mpsc::channel(ON_THEIR_WAY);
-            let (done, outcome) = oneshot::channel();
-            let (blob, on_their_way) = (id.clone(), Arc::clone(&inner.on_their_way));
-            spawn_blocking(move || {
-                let written = write(&inner, &blob, &mut coming);
-                // A writer that was dropped doesn't listen, and the file goes with the answer.
-                let _ = done.send(written);
-            });
-            Ok(Box::new(LocalWriter {
-                id,
-                batch: Vec::new(),
-                gathered: 0,
-                on_their_way,
-                batches,
-                outcome,
-            }) as Box<dyn BlobWriter>)
-        })
+        Box::pin(async move { Ok(self.create_as(id)) })
     }
 
     fn name(&self) -> BlobId {

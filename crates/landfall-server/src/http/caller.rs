@@ -55,6 +55,8 @@ pub(super) async fn authenticate(
         Some(process) => Caller {
             account: process.account.clone(),
             scopes: Scope::ALL.to_vec(),
+            // It is as it was when the process began.
+            limited: true,
         },
         None => known(service.caller(&token).await)?,
     };

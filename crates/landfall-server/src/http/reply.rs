@@ -160,6 +160,9 @@ impl Reply {
                 Self::bad_request(route.route().tail, &BadRequest::new(*what))
             }
             Trouble::Meta(MetaError::Busy) => Self::too_many_writes(),
+            Trouble::Meta(MetaError::Gone(_)) => {
+                Self::refused(route, Refused::auth(&AuthError::InvalidAccessToken))
+            }
             Trouble::Meta(MetaError::Fenced) => {
                 tracing::warn!(route = route.route().tail, %trouble, "the writer has a new name");
                 Self::text(StatusCode::SERVICE_UNAVAILABLE, "Try again.")
@@ -170,6 +173,9 @@ impl Reply {
                     StatusCode::INSUFFICIENT_STORAGE,
                     "The server has no space left on its disk; nothing of this request was kept. Delete what isn't needed, and ask the operator of the server to make room.",
                 )
+            }
+            Trouble::OverQuota(full) => {
+                Self::text(StatusCode::INSUFFICIENT_STORAGE, full.to_string())
             }
             // Its reason is in the log since it began.
             Trouble::Meta(MetaError::Stopped(_)) => Self::text(

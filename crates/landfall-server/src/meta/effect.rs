@@ -1,11 +1,11 @@
 //! What an operation changes.
 
 use super::rows::{
-    Account, AsyncJob, Blob, BlobId, ContentId, Extent, FileOffset, JournalId, Lease, Namespace,
-    Node, Notification, Ns, Replay, Revision, Session, Token, Writer,
+    Account, AsyncJob, Blob, BlobId, ContentId, Deletion, Extent, FileOffset, Hold, JournalId,
+    Lease, Namespace, Node, Notification, Ns, Replay, Revision, Session, Token, Writer,
 };
 use crate::sys::Micros;
-use landfall_protocol::{AsyncJobId, Rev, SessionId};
+use landfall_protocol::{AccountId, AsyncJobId, PathKey, Rev, SessionId};
 
 /// One change. The effects of an operation take place together or not at all.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,6 +28,14 @@ pub enum Effect {
     AddAccount(Account),
     /// Another name, display name or state of an account; the name is unique.
     PutAccount(Account),
+    /// An account is deleted: it loses its name, and its tokens are no longer good.
+    BeginDeletion {
+        /// Which.
+        account: AccountId,
+    },
+    /// Nothing is left of an account that was deleted but itself and its tree's counters, and
+    /// these go.
+    EndDeletion(Deletion),
     /// A new tree.
     AddNamespace(Namespace),
     /// A new token; its id is unique.
@@ -51,6 +59,13 @@ pub enum Effect {
     PutLease(Lease),
     /// A writer all of whose blobs are accounted for.
     RemoveWriter {
+        /// Which.
+        id: String,
+    },
+    /// A hold that is new or prolonged.
+    PutHold(Hold),
+    /// A hold that has ended.
+    RemoveHold {
         /// Which.
         id: String,
     },
@@ -116,6 +131,13 @@ pub enum Effect {
         node: Node,
         /// The last change there that the decision knew of.
         seen: Option<JournalId>,
+    },
+    /// A place is forgotten, with all that was ever there: only where the whole tree goes.
+    RemoveNode {
+        /// In which tree.
+        ns: Ns,
+        /// Which.
+        key: PathKey,
     },
     /// An answer to be repeated.
     PutReplay(Replay),

@@ -2,8 +2,8 @@
 
 use super::MetaError;
 use super::rows::{
-    Account, AsyncJob, Blob, BlobId, ContentId, Extent, FileOffset, JournalId, Lease, Namespace,
-    Node, Notification, Ns, Piece, Replay, Revision, Session, Token, Writer,
+    Account, AsyncJob, Blob, BlobId, ContentId, Deletion, Extent, FileOffset, Hold, JournalId,
+    Lease, Namespace, Node, Notification, Ns, Piece, Replay, Revision, Session, Token, Writer,
 };
 use crate::sys::Micros;
 use landfall_protocol::path::{cut_name, fold_name};
@@ -39,7 +39,18 @@ pub trait Loads {
     /// The sessions of an account that are not finished, oldest first.
     fn sessions(&mut self, account: &AccountId) -> Result<Vec<Session>, MetaError>;
 
-    /// A tree's counters, locked until the end of the transaction.
+    /// Bytes in the sessions of an account that are not finished.
+    fn unfinished(&mut self, account: &AccountId) -> Result<u64, MetaError>;
+
+    /// All sessions of an account, finished ones too.
+    fn any_sessions(&mut self, account: &AccountId, most: usize)
+    -> Result<Vec<Session>, MetaError>;
+
+    /// Accounts that were deleted and are not gone yet.
+    fn deletions(&mut self, most: usize) -> Result<Vec<Deletion>, MetaError>;
+
+    /// A tree's counters, locked until the end of the transaction. A tree that isn't there is
+    /// [`MetaError::Gone`].
     fn namespace(&mut self, ns: Ns) -> Result<Namespace, MetaError>;
 
     /// The account's session of this id, locked; one of another account isn't there.
@@ -69,6 +80,9 @@ pub trait Loads {
 
     /// A revision, current or not.
     fn revision(&mut self, ns: Ns, rev: &Rev) -> Result<Option<Revision>, MetaError>;
+
+    /// Revisions in a tree, current or not.
+    fn revisions(&mut self, ns: Ns, most: usize) -> Result<Vec<Revision>, MetaError>;
 
     /// A page of a tree in the order of the keys, without what changed after `until`.
     fn list(
@@ -104,6 +118,9 @@ pub trait Loads {
 
     /// The account's job of this id; one of another account isn't there.
     fn job(&mut self, account: &AccountId, id: &AsyncJobId) -> Result<Option<AsyncJob>, MetaError>;
+
+    /// Jobs of an account.
+    fn jobs(&mut self, account: &AccountId, most: usize) -> Result<Vec<AsyncJobId>, MetaError>;
 
     /// Jobs that were begun before this.
     fn aged_jobs(&mut self, begun: Micros, most: usize) -> Result<Vec<AsyncJobId>, MetaError>;
@@ -157,6 +174,9 @@ pub trait Loads {
 
     /// A page of all blobs, in the order of their names.
     fn blobs(&mut self, after: &BlobId, most: usize) -> Result<Vec<Blob>, MetaError>;
+
+    /// All holds, those whose time is over too.
+    fn holds(&mut self) -> Result<Vec<Hold>, MetaError>;
 
     /// All writers.
     fn writers(&mut self) -> Result<Vec<Writer>, MetaError>;
@@ -313,6 +333,8 @@ pub struct Credential {
     pub token: Token,
     /// Its account.
     pub account: Account,
+    /// Whether the account has a quota.
+    pub limited: bool,
 }
 
 /// What a request points at.

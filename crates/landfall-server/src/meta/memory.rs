@@ -2,9 +2,9 @@
 
 use super::loads::{Aged, ContentUse, Credential, End, Listing, Loads, Taken};
 use super::rows::{
-    Account, AsyncJob, Blob, BlobId, BlobPlace, ContentId, Entry, Extent, FileOffset, JournalId,
-    Lease, Namespace, Node, Notification, Ns, Piece, Replay, Revision, Session, SessionState,
-    Token, Writer,
+    Account, AsyncJob, Blob, BlobId, BlobPlace, ContentId, Deletion, Entry, Extent, FileOffset,
+    Hold, JournalId, Lease, Namespace, Node, Notification, Ns, Piece, Replay, Revision, Session,
+    SessionState, Token, Writer,
 };
 use super::{Effect, Engine, Job, MetaError, Question};
 use crate::sys::Micros;
@@ -54,6 +54,7 @@ type Place = (Ns, PathKey);
 struct State {
     settings: HashMap<String, String>,
     accounts: Vec<Account>,
+    deletions: Vec<Deletion>,
     namespaces: HashMap<Ns, Namespace>,
     tokens: HashMap<[u8; 32], Token>,
     sessions: HashMap<SessionId, Session>,
@@ -66,6 +67,7 @@ struct State {
     revisions: HashMap<(Ns, Rev), Revision>,
     ended: HashMap<(Ns, Rev), Micros>,
     writers: HashMap<String, Writer>,
+    holds: HashMap<String, Hold>,
     orphans: BTreeSet<ContentId>,
     doomed: BTreeMap<BlobId, Micros>,
     leases: HashMap<String, Lease>,
@@ -99,6 +101,9 @@ impl State {
                         .is_none_or(|one| one.id == account.id)
                 }
                 Effect::AddNamespace(namespace) => !self.namespaces.contains_key(&namespace.ns),
+                Effect::AddToken(token) => self.refers_to(&token.account),
+                Effect::PutSession(session) => self.refers_to(&session.account),
+                Effect::PutJob(job) => self.refers_to(&job.account),
                 Effect::PutNode { node, seen } => {
                     let found = self.nodes.get(&(node.ns, node.key()));
                     found.map(|node| node.journal) == *seen
@@ -112,6 +117,12 @@ impl State {
         Ok(())
     }
 
+    /// Whether rows may refer to this account.
+    fn refers_to(&self, account: &AccountId) -> bool {
+        self.accounts.iter().any(|one| one.id == *account)
+            || self.deletions.iter().any(|one| one.account == *account)
+    }
+
     fn apply(&mut self, effects: Vec<Effect>) {
         for effect in effects {
             match effect {
@@ -122,6 +133,20 @@ impl State {
                 Effect::PutAccount(account) => {
                     self.accounts.retain(|one| one.id != account.id);
                     self.accounts.push(account);
+                }
+                Effect::BeginDeletion { account } => {
+                    let (gone, kept) = std::mem::take(&mut self.accounts)
+                        .into_iter()
+                        .partition::<Vec<_>, _>(|one| one.id == account);
+                    self.accounts = kept;
+                    self.deletions.extend(gone.into_iter().map(|one| Deletion {
+                        account: one.id,
+                        ns: one.ns,
+                    }));
+                }
+                Effect::EndDeletion(deletion) => {
+                    self.deletions.retain(|one| *one != deletion);
+                    self.namespaces.remove(&deletion.ns);
                 }
                 Effect::AddNamespace(namespace) | Effect::SetNamespace(namespace) => {
                     self.namespaces.insert(namespace.ns, namespace);
@@ -148,6 +173,12 @@ impl State {
                 }
                 Effect::RemoveWriter { id } => {
                     self.writers.remove(&id);
+                }
+                Effect::PutHold(hold) => {
+                    self.holds.insert(hold.id.clone(), hold);
+                }
+                Effect::RemoveHold { id } => {
+                    self.holds.remove(&id);
                 }
                 Effect::AddOrphan(content) => {
                     self.orphans.insert(content);
@@ -197,6 +228,7 @@ impl State {
                     self.revisions.insert(key, revision);
                 }
                 Effect::PutNode { node, .. } => self.put_node(node),
+                Effect::RemoveNode { ns, key } => self.remove_node(ns, &key),
                 Effect::PutReplay(replay) => {
                     self.replays.insert(replay.session.clone(), replay);
                 }
@@ -206,17 +238,21 @@ impl State {
 
     fn put_node(&mut self, node: Node) {
         let key = node.key();
-        if let Some(old) = self.nodes.remove(&(node.ns, key.clone())) {
-            self.journal.remove(&(old.ns, old.journal));
-            if let Some(id) = id_of(&old.entry) {
-                self.ids.remove(&(old.ns, id.clone()));
-            }
-        }
+        self.remove_node(node.ns, &key);
         if let Some(id) = id_of(&node.entry) {
             self.ids.insert((node.ns, id.clone()), key.clone());
         }
         self.journal.insert((node.ns, node.journal), key.clone());
         self.nodes.insert((node.ns, key), node);
+    }
+
+    fn remove_node(&mut self, ns: Ns, key: &PathKey) {
+        if let Some(old) = self.nodes.remove(&(ns, key.clone())) {
+            self.journal.remove(&(old.ns, old.journal));
+            if let Some(id) = id_of(&old.entry) {
+                self.ids.remove(&(old.ns, id.clone()));
+            }
+        }
     }
 
     fn places(&self, listing: &Listing, after: Option<&PathKey>) -> impl Iterator<Item = &Node> {
@@ -251,6 +287,10 @@ impl Loads for State {
         Ok(account.map(|account| Credential {
             token: token.clone(),
             account: account.clone(),
+            limited: self
+                .namespaces
+                .get(&account.ns)
+                .is_some_and(|namespace| namespace.quota.is_some()),
         }))
     }
 
@@ -297,7 +337,26 @@ impl Loads for State {
 
     fn namespace(&mut self, ns: Ns) -> Result<Namespace, MetaError> {
         let found = self.namespaces.get(&ns).copied();
-        found.ok_or_else(|| MetaError::Damaged(format!("no namespace {ns}")))
+        found.ok_or(MetaError::Gone(ns))
+    }
+
+    fn unfinished(&mut self, account: &AccountId) -> Result<u64, MetaError> {
+        let sessions = self.sessions(account)?;
+        Ok(sessions.iter().map(Session::stored).sum())
+    }
+
+    fn any_sessions(
+        &mut self,
+        account: &AccountId,
+        most: usize,
+    ) -> Result<Vec<Session>, MetaError> {
+        let of_account = self.sessions.values();
+        let of_account = of_account.filter(|session| session.account == *account);
+        Ok(of_account.take(most).cloned().collect())
+    }
+
+    fn deletions(&mut self, most: usize) -> Result<Vec<Deletion>, MetaError> {
+        Ok(self.deletions.iter().take(most).cloned().collect())
     }
 
     fn session(
@@ -350,6 +409,11 @@ impl Loads for State {
 
     fn revision(&mut self, ns: Ns, rev: &Rev) -> Result<Option<Revision>, MetaError> {
         Ok(self.revisions.get(&(ns, rev.clone())).cloned())
+    }
+
+    fn revisions(&mut self, ns: Ns, most: usize) -> Result<Vec<Revision>, MetaError> {
+        let in_tree = self.revisions.values().filter(|row| row.ns == ns);
+        Ok(in_tree.take(most).cloned().collect())
     }
 
     fn list(
@@ -425,6 +489,11 @@ impl Loads for State {
     fn job(&mut self, account: &AccountId, id: &AsyncJobId) -> Result<Option<AsyncJob>, MetaError> {
         let found = self.jobs.get(id).filter(|job| job.account == *account);
         Ok(found.cloned())
+    }
+
+    fn jobs(&mut self, account: &AccountId, most: usize) -> Result<Vec<AsyncJobId>, MetaError> {
+        let of_account = self.jobs.values().filter(|job| job.account == *account);
+        Ok(of_account.take(most).map(|job| job.id.clone()).collect())
     }
 
     fn aged_jobs(&mut self, begun: Micros, most: usize) -> Result<Vec<AsyncJobId>, MetaError> {
@@ -540,6 +609,10 @@ impl Loads for State {
         blobs.sort_by(|one, other| one.id.cmp(&other.id));
         blobs.truncate(most);
         Ok(blobs)
+    }
+
+    fn holds(&mut self) -> Result<Vec<Hold>, MetaError> {
+        Ok(self.holds.values().cloned().collect())
     }
 
     fn writers(&mut self) -> Result<Vec<Writer>, MetaError> {

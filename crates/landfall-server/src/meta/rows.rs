@@ -82,6 +82,16 @@ pub enum AccountState {
     Suspended,
 }
 
+/// An account that was deleted: nobody gets in, its name is free, and what belongs to it goes bit
+/// by bit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Deletion {
+    /// Which account.
+    pub account: AccountId,
+    /// Its tree.
+    pub ns: Ns,
+}
+
 /// A namespace's counters: the row that every change of its tree locks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Namespace {
@@ -196,6 +206,16 @@ pub struct Lease {
     /// Which process.
     pub holder: String,
     /// Until when, unless it prolongs it.
+    pub until: Micros,
+}
+
+/// Somebody needs the files that nothing refers to any more to stay: a backup, which copies what
+/// was referred to when it began.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hold {
+    /// Which.
+    pub id: String,
+    /// Until when, unless it is prolonged: whoever was killed doesn't hold on for ever.
     pub until: Micros,
 }
 

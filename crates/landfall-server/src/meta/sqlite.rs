@@ -7,14 +7,17 @@
 
 mod apply;
 mod checkpoint;
+mod copy;
 #[cfg(test)]
 mod cost;
 mod load;
 mod open;
 mod settle;
 mod values;
+mod version;
 mod writer;
 
+pub(crate) use copy::{blobs_in, copy};
 pub use open::OpenError;
 
 use super::{Engine, Job, MetaError, Question};

@@ -2,7 +2,7 @@
 
 use super::rows::{
     Account, AccountState, Blob, BlobId, BlobOffset, BlobPlace, ContentId, Entry, Extent,
-    FileEntry, FileOffset, JournalId, Lease, Namespace, Node, Ns, Replay, Revision, Session,
+    FileEntry, FileOffset, Hold, JournalId, Lease, Namespace, Node, Ns, Replay, Revision, Session,
     SessionBytes, SessionState, Token, Writer, rev,
 };
 use super::{Effect, Loads, MemoryEngine, Meta, MetaError, SqliteEngine, Target, Unconditional};
@@ -32,6 +32,7 @@ macro_rules! suite {
 
 // What is shared stands here; operations and parts of trees have files of their own.
 mod batches;
+mod deletions;
 mod operations;
 mod trees;
 
@@ -57,6 +58,9 @@ suite! {
     pieces_of_a_content_come_in_order_from_any_byte,
     one_blob_may_be_in_several_contents,
     a_blob_of_a_fenced_or_unknown_writer_can_not_be_referred_to,
+    holds_are_prolonged_and_end,
+    unfinished_sessions_are_summed_for_their_account,
+    a_token_tells_whether_its_account_has_a_quota,
 }
 
 fn run(future: impl Future<Output = ()>) {
@@ -236,7 +240,7 @@ async fn nothing_is_there_at_first(meta: Meta) {
     })
     .await;
     let missing = meta.read(|loads| loads.namespace(ONE)).await;
-    assert!(matches!(missing, Err(MetaError::Damaged(_))), "{missing:?}");
+    assert!(matches!(missing, Err(MetaError::Gone(ONE))), "{missing:?}");
 }
 
 async fn an_account_and_its_token_are_found(meta: Meta) {
@@ -306,7 +310,7 @@ async fn the_name_of_an_account_is_unique(meta: Meta) {
         Some(one)
     );
     let undone = meta.read(|loads| loads.namespace(Ns(3))).await;
-    assert!(matches!(undone, Err(MetaError::Damaged(_))), "{undone:?}");
+    assert!(matches!(undone, Err(MetaError::Gone(_))), "{undone:?}");
 }
 
 async fn the_number_of_a_tree_is_unique(meta: Meta) {
@@ -683,4 +687,70 @@ async fn a_blob_of_a_fenced_or_unknown_writer_can_not_be_referred_to(meta: Meta)
         vec![Effect::AddBlob(blob("alive/x", BlobPlace::Stored, 1))],
     )
     .await;
+}
+
+async fn holds_are_prolonged_and_end(meta: Meta) {
+    let hold = |id: &str, until: i64| Hold {
+        id: id.into(),
+        until: Micros(until),
+    };
+    let holds = async || {
+        let mut holds = read(&meta, |loads| loads.holds()).await;
+        holds.sort_by(|one, other| one.id.cmp(&other.id));
+        holds
+    };
+    assert_eq!(holds().await, []);
+    for (id, until) in [("a", 10), ("b", 20), ("a", 30)] {
+        apply(&meta, vec![Effect::PutHold(hold(id, until))]).await;
+    }
+    assert_eq!(holds().await, [hold("a", 30), hold("b", 20)]);
+    // Somebody else may have been there first.
+    for _ in 0..2 {
+        apply(&meta, vec![Effect::RemoveHold { id: "a".into() }]).await;
+        assert_eq!(holds().await, [hold("b", 20)]);
+    }
+}
+
+async fn unfinished_sessions_are_summed_for_their_account(meta: Meta) {
+    let (one, two) = two_accounts(&meta).await;
+    let of = |id: &str, account: &Account, state, bytes| {
+        Effect::PutSession(Session {
+            state,
+            bytes,
+            ..session(id, account)
+        })
+    };
+    let sequential = |length| SessionBytes::Sequential {
+        length,
+        hasher: vec![1],
+    };
+    let concurrent = |stored| SessionBytes::Concurrent { stored, end: 9999 };
+    let effects = vec![
+        of("a", &one, SessionState::Open, sequential(1)),
+        of("b", &one, SessionState::Closed, sequential(20)),
+        of("c", &one, SessionState::Open, concurrent(300)),
+        of("d", &one, SessionState::Committed, sequential(4000)),
+        of("e", &two, SessionState::Open, sequential(50_000)),
+    ];
+    let nothing = one.id.clone();
+    assert_eq!(
+        read(&meta, move |loads| loads.unfinished(&nothing)).await,
+        0
+    );
+    apply(&meta, effects).await;
+    let sums = read(&meta, move |loads| {
+        Ok((loads.unfinished(&one.id)?, loads.unfinished(&two.id)?))
+    });
+    assert_eq!(sums.await, (321, 50_000));
+}
+
+async fn a_token_tells_whether_its_account_has_a_quota(meta: Meta) {
+    let (one, _) = two_accounts(&meta).await;
+    apply(&meta, vec![Effect::AddToken(token(&one))]).await;
+    for quota in [None, Some(0), None] {
+        let namespace = Namespace { quota, ..tree(ONE) };
+        apply(&meta, vec![Effect::SetNamespace(namespace)]).await;
+        let found = read(&meta, |loads| loads.credential(&[7; 32])).await;
+        assert_eq!(found.expect("the token").limited, quota.is_some());
+    }
 }

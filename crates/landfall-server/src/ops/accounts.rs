@@ -44,7 +44,12 @@ impl Service {
     pub async fn caller(&self, token: &str) -> Result<Result<Caller, NotLetIn>, MetaError> {
         let hash = hash_of_token(token);
         let found = self.meta.read(move |loads| loads.credential(&hash)).await?;
-        let Some(Credential { token, account }) = found else {
+        let Some(Credential {
+            token,
+            account,
+            limited,
+        }) = found
+        else {
             return Ok(Err(NotLetIn::Unknown));
         };
         if token
@@ -59,6 +64,7 @@ impl Service {
         Ok(Ok(Caller {
             account,
             scopes: token.scopes,
+            limited,
         }))
     }
 

@@ -2,9 +2,10 @@
 
 use super::body::{IncomingBody, Received, is_as_given};
 use super::parts::{
-    Cut, Hashed, Part, PartHasher, PartsHasher, PartsProblem, expect, is_concurrent,
+    Cut, Expected, Hashed, Part, PartHasher, PartsHasher, PartsProblem, expect, is_concurrent,
 };
-use super::{Caller, Failure, Service};
+use super::quota::Spared;
+use super::{Caller, Failure, Service, Trouble};
 use crate::meta::rows::{
     Blob, BlobOffset, Extent, FileOffset, Piece, Session, SessionBytes, SessionState,
 };
@@ -44,8 +45,14 @@ impl Service {
             arg.close,
         );
         let expected = expected.map_err(refused)?;
+        let mut spared = Spared::default();
+        if let (Expected::Piece, Some(session)) = (&expected, &session) {
+            let length = body.declared().unwrap_or(limits::REQUEST_BODY);
+            spared.again(&session.content, arg.cursor.offset, length);
+        }
         let mut hasher = PartHasher::new(expected, given.is_some())?;
-        let received = self.receive(body, &mut hasher).await?;
+        let allowance = self.allowance(caller, spared).await?;
+        let received = self.receive(body, &mut hasher, allowance).await?;
         self.sys.failpoints.hit(Point::AppendReceived)?;
         let hash = hasher.hash();
         if !is_as_given(given, hash) {
@@ -93,8 +100,10 @@ impl Service {
         let entries = arg.entries.into_entries();
         let sessions = self.sessions_of(caller, &entries).await?;
         let now = self.sys.clock.now();
+        let allowance = self.allowance(caller, spared(&entries, &sessions)).await?;
+        allowance.takes(whole).map_err(Trouble::from)?;
         let mut parts = PartsHasher::new(entries, sessions, now, given.is_some());
-        let received = self.receive(body, &mut parts).await?;
+        let received = self.receive(body, &mut parts, allowance).await?;
         self.sys.failpoints.hit(Point::AppendReceived)?;
         let stored = received.stored();
         let Cut { parts, hash } = match parts.finish(received.length) {
@@ -165,6 +174,26 @@ impl Service {
         };
         self.meta.read(question).await
     }
+}
+
+/// What of the parts is there already, or belongs to no session: a batch whose answer was lost
+/// is sent again, and needs no room.
+fn spared(
+    entries: &[UploadSessionAppendBatchArgEntry],
+    sessions: &HashMap<SessionId, Session>,
+) -> Spared {
+    let mut spared = Spared::default();
+    for UploadSessionAppendBatchArgEntry { cursor, length, .. } in entries {
+        match sessions.get(&cursor.session_id) {
+            None => spared.refused(*length),
+            Some(session) if is_concurrent(session) => {
+                spared.again(&session.content, cursor.offset, *length);
+            }
+            Some(session) if cursor.offset < session.stored() => spared.refused(*length),
+            Some(_) => {}
+        }
+    }
+    spared
 }
 
 /// Adds the parts of one body to their sessions; one after the other, each by itself.

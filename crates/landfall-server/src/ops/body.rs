@@ -1,5 +1,6 @@
 //! Taking in the body of a request.
 
+use super::quota::Allowance;
 use super::{Service, Trouble};
 use crate::blobs::Checksums;
 use crate::meta::rows::{Blob, BlobId, BlobPlace, Writer};
@@ -38,22 +39,23 @@ pub trait IncomingBody: Send {
 
 /// Looks at the bytes of a body while they come.
 pub(super) trait Look: Send {
-    /// The next bytes.
-    fn look(&mut self, bytes: &[u8]);
+    /// The next bytes; hands on what is to be kept of them.
+    fn look(&mut self, bytes: Bytes, kept: &mut Vec<Bytes>);
 }
 
 impl Look for BodyHasher {
-    fn look(&mut self, bytes: &[u8]) {
-        self.update(bytes);
+    fn look(&mut self, bytes: Bytes, kept: &mut Vec<Bytes>) {
+        self.update(&bytes);
+        kept.push(bytes);
     }
 }
 
 /// A body that was taken in and is durable, but that nothing refers to yet.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Received {
-    /// Its bytes; `None`: it is empty.
+    /// What is kept of it; `None`: nothing.
     pub(super) blob: Option<Blob>,
-    /// How many.
+    /// How many bytes came.
     pub(super) length: u64,
 }
 
@@ -75,13 +77,18 @@ pub(super) fn is_as_given(given: Option<&GivenHash>, hash: Option<ContentHash>) 
 }
 
 impl Service {
-    /// Takes in a body, and shows its bytes to `look`.
+    /// Takes in a body for which there is room, or as much of it as `look` wants to keep. Where the
+    /// request
+    /// doesn't say how many will come, it is given up when there are too many.
     pub(super) async fn receive(
         &self,
         body: &mut dyn IncomingBody,
         look: &mut dyn Look,
+        allowance: Allowance,
     ) -> Result<Received, Trouble> {
+        allowance.takes(body.declared().unwrap_or(0))?;
         let mut length = 0;
+        let mut kept = Vec::new();
         let mut small = BytesMut::new();
         let mut large = None;
         // An empty body takes no room, and must not need any: a full disk is emptied by calls.
@@ -93,20 +100,23 @@ impl Service {
                 None => claim.insert(self.room.claim(None)?),
             };
             claim.receive(bytes.len())?;
-            look.look(&bytes);
             length += bytes.len() as u64;
-            match &mut large {
-                None if small.len() + bytes.len() <= INLINE => small.extend_from_slice(&bytes),
-                None => {
-                    self.register_writer().await?;
-                    let mut writer = self.blobs.create().await?;
-                    if !small.is_empty() {
-                        writer.write(small.split().freeze()).await?;
+            allowance.takes(length)?;
+            look.look(bytes, &mut kept);
+            for bytes in kept.drain(..) {
+                match &mut large {
+                    None if small.len() + bytes.len() <= INLINE => small.extend_from_slice(&bytes),
+                    None => {
+                        self.register_writer().await?;
+                        let mut writer = self.blobs.create().await?;
+                        if !small.is_empty() {
+                            writer.write(small.split().freeze()).await?;
+                        }
+                        writer.write(bytes).await?;
+                        large = Some(writer);
                     }
-                    writer.write(bytes).await?;
-                    large = Some(writer);
+                    Some(writer) => writer.write(bytes).await?,
                 }
-                Some(writer) => writer.write(bytes).await?,
             }
         }
         let blob = match large {

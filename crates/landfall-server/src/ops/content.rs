@@ -1,9 +1,9 @@
 //! Reading stored bytes back, checked.
 
 use super::{Service, Trouble};
-use crate::blobs::{BlobError, BlobStore, CHECKED};
+use crate::blobs::{BlobError, BlobStore, CHECKED, checked_piece};
 use crate::meta::Meta;
-use crate::meta::rows::{Blob, BlobId, BlobPlace, ContentId, Extent, FileOffset};
+use crate::meta::rows::{Blob, ContentId, Extent, FileOffset};
 use bytes::Bytes;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -52,21 +52,12 @@ impl ContentReader {
         let in_blob = extent.blob_offset.0 + (self.at - extent.offset.0);
 
         // Whole checked pieces are read, and what is wanted of them is cut out.
-        let nth = in_blob / CHECKED as u64;
-        let first = nth * CHECKED as u64;
-        let length = (blob.length - first).min(CHECKED as u64);
-        let bytes = match &blob.place {
-            BlobPlace::Inline(bytes) => bytes.slice(first as usize..(first + length) as usize),
-            BlobPlace::Stored => self.blobs.read(&blob.id, first, length as usize).await?,
-        };
-        let wanted = blob.checksums.get(nth as usize);
-        if wanted != Some(&crc32c::crc32c(&bytes)) {
-            return Err(
-                damaged(&blob.id, first, "its bytes are not those that were stored").into(),
-            );
-        }
-        let skip = in_blob - first;
-        let take = (length - skip).min(ends.min(self.end) - self.at);
+        let nth = (in_blob / CHECKED as u64) as usize;
+        let bytes = checked_piece(&*self.blobs, &blob, nth)
+            .await
+            .map_err(BlobError::from)?;
+        let skip = in_blob % CHECKED as u64;
+        let take = (bytes.len() as u64 - skip).min(ends.min(self.end) - self.at);
         self.at += take;
         if self.at >= ends {
             self.page.pop_front();
@@ -97,12 +88,5 @@ impl ContentReader {
             ))
             .into()),
         }
-    }
-}
-
-fn damaged(blob: &BlobId, offset: u64, why: &str) -> BlobError {
-    BlobError::Failed {
-        doing: format!("read {} at {offset}", blob.0),
-        why: why.into(),
     }
 }

@@ -2,8 +2,9 @@
 
 use super::body::{IncomingBody, Received, is_as_given};
 use super::commit::{Commit, Saved, properties_error};
+use super::quota::Spared;
 use super::sessions::{hasher, keep};
-use super::{Caller, Failure, Service, metadata};
+use super::{Caller, Failure, Service, Trouble, metadata};
 use crate::meta::rows::{FileOffset, Ns, Replay, Session, SessionBytes, SessionState};
 use crate::meta::{CommitView, Decision, Effect, Loads, MetaError, Operation};
 use crate::rules::commit::Incoming;
@@ -17,7 +18,7 @@ use landfall_protocol::types::batches::{
     UploadSessionFinishBatchArg, UploadSessionFinishBatchResult,
     UploadSessionFinishBatchResultEntry,
 };
-use landfall_protocol::types::files::{CommitInfo, FileMetadata};
+use landfall_protocol::types::files::{CommitInfo, FileMetadata, WriteError};
 use landfall_protocol::types::sessions::{UploadSessionFinishArg, UploadSessionFinishError};
 use landfall_protocol::{
     AccountId, BlockDigests, BodyHasher, ContentHash, ContentHasher, SessionId, Wire, limits,
@@ -60,7 +61,17 @@ impl Service {
         let begun = self.begin(&found, &arg, declared, Finishing::Alone)?;
         let mut hashing = begun.map_err(Failure::Route)?;
         let received = match &mut hashing {
-            Hashing::InOrder(hasher) => self.receive(body, &mut **hasher).await?,
+            Hashing::InOrder(hasher) => {
+                let spared = Spared::by_commit(caller, &arg.commit, arg.cursor.offset);
+                let allowance = self.allowance(caller, spared).await?;
+                match self.receive(body, &mut **hasher, allowance).await {
+                    Err(Trouble::OverQuota(_)) => {
+                        let full = WriteError::InsufficientSpace;
+                        return Err(Failure::Route(UploadSessionFinishError::Path(full)));
+                    }
+                    received => received?,
+                }
+            }
             Hashing::Whole(_) if body.next().await?.is_some() => {
                 return Err(Failure::Route(FinishRefusal::DataNotAllowed.into()));
             }

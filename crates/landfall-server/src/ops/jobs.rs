@@ -6,7 +6,7 @@
 
 use super::{Caller, Failure, Service};
 use crate::meta::rows::AsyncJob;
-use crate::meta::{Decision, Effect, Loads, MetaError, Operation, Unconditional};
+use crate::meta::{Decision, Effect, InTree, Loads, MetaError, Operation, Unconditional};
 use crate::sys::Micros;
 use landfall_protocol::json::{read, to_line};
 use landfall_protocol::types::batches::{
@@ -37,7 +37,10 @@ impl Service {
             outcome: None,
             until: now.plus_seconds(TAKEN),
         };
-        let put = Unconditional(vec![Effect::PutJob(job.clone())]);
+        let put = InTree {
+            ns: caller.ns(),
+            effects: vec![Effect::PutJob(job.clone())],
+        };
         self.meta.transact(put).await?;
         let id = job.id.clone();
         self.work_on(caller, job, arg);

@@ -7,6 +7,7 @@ use crate::meta::rows::{Session, SessionBytes, SessionState};
 use crate::rules::pieces::{At, may_place};
 use crate::rules::session::{Accepted, Refusal, may_append};
 use crate::sys::Micros;
+use bytes::Bytes;
 use landfall_protocol::types::batches::UploadSessionAppendBatchArgEntry;
 use landfall_protocol::types::sessions::UploadSessionCursor;
 use landfall_protocol::{
@@ -90,11 +91,12 @@ impl PartHasher {
 }
 
 impl Look for PartHasher {
-    fn look(&mut self, bytes: &[u8]) {
+    fn look(&mut self, bytes: Bytes, kept: &mut Vec<Bytes>) {
         match self {
-            Self::InOrder(hasher) => hasher.update(bytes),
-            Self::Blocks(hasher) => hasher.update(bytes),
+            Self::InOrder(hasher) => hasher.update(&bytes),
+            Self::Blocks(hasher) => hasher.update(&bytes),
         }
+        kept.push(bytes);
     }
 }
 
@@ -103,7 +105,7 @@ impl Look for PartHasher {
 pub(super) struct Part {
     pub(super) cursor: UploadSessionCursor,
     pub(super) close: bool,
-    /// Where in the body.
+    /// Where in what is kept of the body.
     pub(super) begin: u64,
     pub(super) length: u64,
     pub(super) hashed: Hashed,
@@ -117,7 +119,8 @@ pub(super) enum Hashed {
     Blocks(BlockDigests),
 }
 
-/// Cuts a body into its parts and hashes each for its session.
+/// Cuts a body into its parts and hashes each for its session. What is refused before it comes
+/// isn't kept: it would fill the disk, and no session would tell.
 pub(super) struct PartsHasher {
     entries: std::vec::IntoIter<UploadSessionAppendBatchArgEntry>,
     /// The sessions as they are, and become by the parts before.
@@ -125,8 +128,9 @@ pub(super) struct PartsHasher {
     now: Micros,
     /// The part that comes, with its hasher, or why it won't be kept.
     current: Option<(Coming, Result<PartHasher, Refusal>)>,
-    /// Bytes taken so far.
+    /// Bytes taken so far, and those of them that are kept.
     taken: u64,
+    kept: u64,
     parts: Vec<Result<Part, Refusal>>,
     /// Bytes came after the last part.
     too_many: bool,
@@ -137,7 +141,10 @@ pub(super) struct PartsHasher {
 /// A part that is on its way.
 struct Coming {
     entry: UploadSessionAppendBatchArgEntry,
+    /// Where it begins in what is kept.
     begin: u64,
+    /// Bytes of it that are still to come.
+    left: u64,
 }
 
 /// A body in its parts.
@@ -166,6 +173,7 @@ impl PartsHasher {
             now,
             current: None,
             taken: 0,
+            kept: 0,
             too_many: false,
             whole: given.then(BlockHasher::new),
             damaged: None,
@@ -188,9 +196,13 @@ impl PartsHasher {
                 }
                 Err(refusal) => Err(refusal),
             };
-            let begin = self.taken;
-            let empty = entry.length == 0;
-            self.current = Some((Coming { entry, begin }, hasher));
+            let coming = Coming {
+                begin: self.kept,
+                left: entry.length,
+                entry,
+            };
+            let empty = coming.left == 0;
+            self.current = Some((coming, hasher));
             if !empty {
                 return;
             }
@@ -200,7 +212,7 @@ impl PartsHasher {
 
     /// Ends the part that came. The parts after it find its session as it becomes.
     fn end(&mut self) {
-        let Some((Coming { entry, begin }, hasher)) = self.current.take() else {
+        let Some((Coming { entry, begin, .. }, hasher)) = self.current.take() else {
             return;
         };
         let part = hasher.map(|hasher| Part {
@@ -234,27 +246,29 @@ impl PartsHasher {
 }
 
 impl Look for PartsHasher {
-    fn look(&mut self, mut bytes: &[u8]) {
+    fn look(&mut self, mut bytes: Bytes, kept: &mut Vec<Bytes>) {
         if let Some(whole) = &mut self.whole {
-            whole.update(bytes);
+            whole.update(&bytes);
         }
         while !bytes.is_empty() {
-            let Some((Coming { entry, begin }, hasher)) = &mut self.current else {
+            let Some((coming, hasher)) = &mut self.current else {
                 self.too_many = true;
                 return;
             };
-            let end = begin.saturating_add(entry.length);
-            let room = usize::try_from(end - self.taken).unwrap_or(usize::MAX);
-            let (now, later) = bytes.split_at(room.min(bytes.len()));
+            let room = usize::try_from(coming.left).unwrap_or(usize::MAX);
+            let now = bytes.split_to(room.min(bytes.len()));
+            let length = now.len() as u64;
+            self.taken += length;
+            coming.left -= length;
+            let ended = coming.left == 0;
             if let Ok(hasher) = hasher {
-                hasher.look(now);
+                hasher.look(now, kept);
+                self.kept += length;
             }
-            self.taken += now.len() as u64;
-            if self.taken == end {
+            if ended {
                 self.end();
                 self.begin();
             }
-            bytes = later;
         }
     }
 }

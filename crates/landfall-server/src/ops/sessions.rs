@@ -1,11 +1,12 @@
 //! Beginning sessions, and what all that is done to them needs.
 
 use super::body::{IncomingBody, Received, is_as_given};
+use super::quota::Spared;
 use super::{Caller, Failure, Service, Trouble};
 use crate::meta::rows::{
     BlobOffset, ContentId, Extent, FileOffset, Replay, Session, SessionBytes, SessionState,
 };
-use crate::meta::{Effect, MetaError, Unconditional};
+use crate::meta::{Effect, InTree, MetaError};
 use crate::sys::Point;
 use landfall_protocol::types::batches::{
     UploadSessionStartBatchArg, UploadSessionStartBatchResult,
@@ -36,7 +37,10 @@ impl Service {
             ));
         }
         let received = match concurrent {
-            false => self.receive(body, &mut hasher).await?,
+            false => {
+                let allowance = self.allowance(caller, Spared::default()).await?;
+                self.receive(body, &mut hasher, allowance).await?
+            }
             true if body.declared().is_some_and(|declared| declared > 0)
                 || body.next().await?.is_some() =>
             {
@@ -65,7 +69,8 @@ impl Service {
         let mut effects = keep(&session.content, 0, &received);
         effects.push(Effect::PutSession(session));
         self.sys.failpoints.hit(Point::StartReceived)?;
-        self.settle(received.stored(), Unconditional(effects))
+        let ns = caller.ns();
+        self.settle(received.stored(), InTree { ns, effects })
             .await?;
         self.sys.failpoints.hit(Point::StartCommitted)?;
         Ok(UploadSessionStartResult { session_id })
@@ -93,7 +98,8 @@ impl Service {
             .collect();
         let session_ids = sessions.iter().map(|session| session.id.clone()).collect();
         let effects = sessions.into_iter().map(Effect::PutSession).collect();
-        self.meta.transact(Unconditional(effects)).await?;
+        let ns = caller.ns();
+        self.meta.transact(InTree { ns, effects }).await?;
         Ok(UploadSessionStartBatchResult { session_ids })
     }
 

@@ -2,13 +2,16 @@
 
 use super::body::{IncomingBody, Received, is_as_given};
 use super::commit::{Commit, Saved, properties_error};
+use super::quota::Spared;
 use super::sessions::keep;
-use super::{Caller, Failure, Service, metadata};
+use super::{Caller, Failure, Service, Trouble, metadata};
 use crate::meta::rows::{Ns, Session, SessionBytes};
-use crate::meta::{Decision, Effect, Loads, MetaError, Operation, PlaceView};
+use crate::meta::{Decision, Effect, InTree, Loads, MetaError, Operation, PlaceView};
 use crate::rules::commit::Incoming;
 use crate::sys::Point;
-use landfall_protocol::types::files::{FileMetadata, UploadArg, UploadError, UploadWriteFailed};
+use landfall_protocol::types::files::{
+    FileMetadata, UploadArg, UploadError, UploadWriteFailed, WriteError,
+};
 use landfall_protocol::{BodyHasher, ContentHash, ContentHasher};
 
 impl Service {
@@ -25,7 +28,12 @@ impl Service {
         self.room.admit()?;
         let given = arg.content_hash.as_ref();
         let mut hasher = BodyHasher::new(ContentHasher::new(), given.is_some());
-        let received = self.receive(body, &mut hasher).await?;
+        let spared = Spared::by_commit(caller, &arg.commit, 0);
+        let allowance = self.allowance(caller, spared).await?;
+        let received = match self.receive(body, &mut hasher, allowance).await {
+            Err(Trouble::OverQuota(_)) => return Err(self.nothing_kept(caller).await?),
+            received => received?,
+        };
         if !is_as_given(given, hasher.body_hash()) {
             self.discard(received.stored()).await;
             return Err(Failure::Route(UploadError::ContentHashMismatch));
@@ -49,6 +57,23 @@ impl Service {
         let outcome = self.settle(stored, operation).await?;
         self.sys.failpoints.hit(Point::UploadCommitted)?;
         outcome.map_err(Failure::Route)
+    }
+
+    /// The answer to a body that there was no room for. It names a session, as always when a
+    /// commit is refused; there is nothing in this one.
+    async fn nothing_kept(&self, caller: &Caller) -> Result<Failure<UploadError>, MetaError> {
+        let bytes = SessionBytes::Sequential {
+            length: 0,
+            hasher: ContentHasher::new().state(),
+        };
+        let session = self.new_session(caller, bytes);
+        let upload_session_id = session.id.clone();
+        let (ns, effects) = (caller.ns(), vec![Effect::PutSession(session)]);
+        self.meta.transact(InTree { ns, effects }).await?;
+        Ok(Failure::Route(UploadError::Path(UploadWriteFailed {
+            reason: WriteError::InsufficientSpace,
+            upload_session_id,
+        })))
     }
 }
 

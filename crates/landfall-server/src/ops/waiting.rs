@@ -2,6 +2,7 @@
 
 use super::cursor::Position;
 use super::{Failure, Service, Trouble};
+use crate::meta::MetaError;
 use crate::meta::rows::JournalId;
 use landfall_protocol::types::folders::{
     ListFolderLongpollArg, ListFolderLongpollError, ListFolderLongpollResult,
@@ -41,10 +42,14 @@ impl Service {
         let mut after = cursor.journal;
         let mut stop = std::pin::pin!(stop);
         loop {
-            match self.changed(&cursor.listing, after).await? {
-                Looked::Changed => return answer(true),
+            match self.changed(&cursor.listing, after).await {
+                Ok(Looked::Changed) => return answer(true),
                 // What was looked through is not looked through again.
-                Looked::Until(journal) => after = journal,
+                Ok(Looked::Until(journal)) => after = journal,
+                Err(MetaError::Gone(_)) => {
+                    return Err(Failure::Route(ListFolderLongpollError::Reset));
+                }
+                Err(error) => return Err(error.into()),
             }
             tokio::select! {
                 () = changed.wait() => {}
@@ -59,7 +64,7 @@ impl Service {
         &self,
         listing: &crate::meta::Listing,
         after: JournalId,
-    ) -> Result<Looked, crate::meta::MetaError> {
+    ) -> Result<Looked, MetaError> {
         let listing = listing.clone();
         self.meta
             .read(move |loads| {

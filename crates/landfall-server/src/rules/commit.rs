@@ -112,6 +112,18 @@ pub fn decide(
     }
 }
 
+/// Bytes of the file that a commit replaces, whatever the bytes are that come.
+pub fn freed(target: Option<&Node>, mode: &WriteMode) -> u64 {
+    match target.map(|node| &node.entry) {
+        Some(Entry::File(file)) => match mode {
+            WriteMode::Overwrite => file.size,
+            WriteMode::Update(rev) if *rev == file.rev => file.size,
+            WriteMode::Add | WriteMode::Update(_) => 0,
+        },
+        _ => 0,
+    }
+}
+
 enum AtTarget<'a> {
     AlreadyThere(Node),
     Free,

@@ -113,6 +113,12 @@ points! {
     /// It is gone.
     ExpireForgotten = "expire.forgotten",
 
+    // A deleted account goes, slice by slice.
+    /// A slice of what belongs to it is about to go.
+    DeleteRemoveSlice = "delete.remove_slice",
+    /// It is gone.
+    DeleteSliceRemoved = "delete.slice_removed",
+
     // Collection.
     /// Some pieces of an orphan are about to go.
     CollectRemovePieces = "collect.remove_pieces",
@@ -134,6 +140,16 @@ points! {
     CollectStraysRemoved = "collect.strays_removed",
     /// Their writer is gone.
     CollectWriterRemoved = "collect.writer_removed",
+
+    // A data directory is copied: a backup, or a restore.
+    /// The new directory is marked as incomplete, and nothing else is in it.
+    CopyBegun = "copy.begun",
+    /// The metadata is copied.
+    CopyMetadataCopied = "copy.metadata_copied",
+    /// One more blob is copied.
+    CopyBlobCopied = "copy.blob_copied",
+    /// All is there and synced; the mark is about to go.
+    CopyUnmark = "copy.unmark",
 }
 
 impl fmt::Display for Point {

@@ -1,10 +1,9 @@
 //! Whether everything is as it should be: rows without bytes, bytes without rows, checksums.
 
 use super::{SLICE, Upkeep};
-use crate::blobs::{BlobError, CHECKED};
-use crate::meta::rows::{Blob, BlobId, BlobPlace};
+use crate::blobs::{CheckedPieces, Problem};
+use crate::meta::rows::{Blob, BlobId};
 use crate::ops::Trouble;
-use bytes::Bytes;
 use std::time::Duration;
 use tokio::time::sleep;
 
@@ -20,30 +19,6 @@ pub struct Checked {
     pub strays: u64,
     /// What is wrong.
     pub problems: Vec<Problem>,
-}
-
-/// Something that should not be.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Problem {
-    /// A row without bytes.
-    #[error("the bytes of blob {} are missing", .0.0)]
-    Missing(BlobId),
-    /// Bytes that are not those that were stored.
-    #[error("blob {} is damaged in its {nth}. MiB", .blob.0)]
-    Damaged {
-        /// Where.
-        blob: BlobId,
-        /// Which MiB, counted from 1.
-        nth: u64,
-    },
-    /// Bytes that can't be read.
-    #[error("blob {} can't be read: {why}", .blob.0)]
-    Unreadable {
-        /// Which.
-        blob: BlobId,
-        /// Why.
-        why: String,
-    },
 }
 
 impl Upkeep {
@@ -111,50 +86,12 @@ impl Upkeep {
     }
 
     async fn check_blob(&self, blob: &Blob, pace: &mut Pace) -> Result<(), Problem> {
-        let pieces = blob.length.div_ceil(CHECKED as u64);
-        if pieces != blob.checksums.len() as u64 {
-            return Err(Problem::Damaged {
-                blob: blob.id.clone(),
-                nth: pieces,
-            });
-        }
-        for (nth, wanted) in (0..).zip(&blob.checksums) {
-            let first = nth * CHECKED as u64;
-            let length = (blob.length - first).min(CHECKED as u64) as usize;
+        let mut pieces = CheckedPieces::of(&*self.blobs, blob);
+        while let Some(length) = pieces.coming() {
             pace.before(length).await;
-            let bytes = self.piece(blob, first, length).await?;
-            if crc32c::crc32c(&bytes) != *wanted {
-                return Err(Problem::Damaged {
-                    blob: blob.id.clone(),
-                    nth: nth + 1,
-                });
-            }
+            pieces.next().await?;
         }
         Ok(())
-    }
-
-    async fn piece(&self, blob: &Blob, first: u64, length: usize) -> Result<Bytes, Problem> {
-        let id = &blob.id;
-        let read = match &blob.place {
-            BlobPlace::Inline(bytes) if bytes.len() as u64 != blob.length => {
-                return Err(Problem::Damaged {
-                    blob: id.clone(),
-                    nth: 1,
-                });
-            }
-            BlobPlace::Inline(bytes) => {
-                let first = first as usize;
-                return Ok(bytes.slice(first..first + length));
-            }
-            BlobPlace::Stored => self.blobs.read(id, first, length).await,
-        };
-        read.map_err(|error| match error {
-            BlobError::Missing(blob) => Problem::Missing(blob),
-            other => Problem::Unreadable {
-                blob: id.clone(),
-                why: other.to_string(),
-            },
-        })
     }
 }
 

@@ -6,6 +6,7 @@
 //! is fenced first, and from then on no transaction can refer to a new blob of it, so what is
 //! not referred to by now never will be.
 
+use super::hold::are_held;
 use super::{SLICE, Upkeep, rest};
 use crate::meta::rows::{Blob, BlobId, ContentId, Extent, FileOffset, Writer};
 use crate::meta::{Decision, Effect, Loads, MetaError, Operation, Unconditional};
@@ -61,19 +62,22 @@ impl Upkeep {
         Ok(())
     }
 
-    pub(super) async fn remove_doomed(&self, grace: Duration) -> Result<u64, Trouble> {
+    /// Says how many files went, and whether others had to stay because they are held.
+    pub(super) async fn remove_doomed(&self, grace: Duration) -> Result<(u64, bool), Trouble> {
         let failpoints = &self.sys.failpoints;
         let grace = i64::try_from(grace.as_micros()).unwrap_or(i64::MAX);
-        let since = Micros(self.sys.clock.now().0.saturating_sub(grace));
         let mut all = 0;
         loop {
             let begun = Instant::now();
-            let doomed = self
+            let now = self.sys.clock.now();
+            let since = Micros(now.0.saturating_sub(grace));
+            // Both in one look: see the module `hold`.
+            let (doomed, held) = self
                 .meta
-                .read(move |loads| loads.doomed(since, SLICE))
+                .read(move |loads| Ok((loads.doomed(since, SLICE)?, are_held(loads, now)?)))
                 .await?;
-            if doomed.is_empty() {
-                return Ok(all);
+            if doomed.is_empty() || held {
+                return Ok((all, held && !doomed.is_empty()));
             }
             for blob in &doomed {
                 failpoints.hit(Point::CollectRemoveFile)?;

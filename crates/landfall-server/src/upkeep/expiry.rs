@@ -1,12 +1,11 @@
 //! What is too old: sessions and revisions.
 
 use super::{SLICE, Upkeep};
-use crate::meta::rows::{ContentId, Session};
-use crate::meta::{Aged, ContentUse, Decision, Effect, End, Loads, MetaError, Operation};
+use crate::meta::rows::Session;
+use crate::meta::{Aged, Decision, Effect, End, Loads, MetaError, Operation, Uses};
 use crate::ops::Trouble;
 use crate::sys::{Micros, Point};
 use landfall_protocol::limits;
-use std::collections::HashMap;
 use std::time::Duration;
 
 impl Upkeep {
@@ -48,31 +47,6 @@ impl Upkeep {
     }
 }
 
-/// Who refers to the contents of a slice: counted down as the slice goes.
-struct Uses(HashMap<ContentId, ContentUse>);
-
-impl Uses {
-    fn load<'c>(
-        loads: &mut dyn Loads,
-        contents: impl Iterator<Item = &'c ContentId>,
-    ) -> Result<Self, MetaError> {
-        let mut uses = HashMap::new();
-        for content in contents {
-            uses.insert(content.clone(), loads.content_use(content)?);
-        }
-        Ok(Self(uses))
-    }
-
-    /// One of those who refer to the content is gone; if it was the last one, the content is
-    /// an orphan.
-    fn less(&mut self, content: &ContentId, one: impl FnOnce(&mut ContentUse)) -> Option<Effect> {
-        let left = self.0.get_mut(content)?;
-        one(left);
-        let nobody = left.sessions == 0 && left.revisions == 0;
-        nobody.then(|| Effect::AddOrphan(content.clone()))
-    }
-}
-
 struct ExpireSessions {
     begun: Micros,
     finished: Micros,
@@ -92,7 +66,7 @@ impl Operation for ExpireSessions {
         let mut effects = Vec::new();
         for session in &sessions {
             effects.push(Effect::RemoveSession(session.id.clone()));
-            effects.extend(uses.less(&session.content, |left| left.sessions -= 1));
+            effects.extend(uses.less_session(&session.content));
         }
         Decision {
             effects,
@@ -131,7 +105,7 @@ impl Operation for ExpireRevisions {
         for aged in slice.iter().filter(|aged| !aged.repeatable) {
             let (ns, rev) = (aged.end.ns, aged.end.rev.clone());
             effects.push(Effect::RemoveRevision { ns, rev });
-            effects.extend(uses.less(&aged.content, |left| left.revisions -= 1));
+            effects.extend(uses.less_revision(&aged.content));
             removed += 1;
         }
         let last = slice.last().filter(|_| slice.len() == SLICE);

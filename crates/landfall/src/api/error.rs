@@ -65,9 +65,13 @@ pub enum Failure<E> {
         /// What it says.
         refusal: Refusal,
     },
-    /// The machine that serves has no room (507); nothing was kept of the call.
-    #[error("the service has no space left on its disk; make room there")]
-    NoSpace,
+    /// There is no room, in the account or on the machine that serves (507); nothing was kept of
+    /// the call.
+    #[error("there is no space left: {text}; make room there, or get more of it")]
+    NoSpace {
+        /// Where, in the service's words.
+        text: String,
+    },
     /// The service has trouble of its own (5xx).
     #[error("the service has trouble (status {status}): {excerpt}; try again later")]
     Server {
@@ -235,7 +239,7 @@ impl<E> CallError<E> {
             | Failure::BadRequest { .. }
             | Failure::Unreadable { .. }
             | Failure::TooLarge { .. }
-            | Failure::NoSpace
+            | Failure::NoSpace { .. }
             | Failure::Token(_) => Class::Permanent,
         }
     }
@@ -306,7 +310,9 @@ pub(crate) fn judge<E: Wire>(route: RouteId, answer: &Answer) -> Failure<E> {
             Some(error) => Failure::Route { error, refusal },
             None => Failure::Unfamiliar(refusal),
         },
-        (507, ..) => Failure::NoSpace,
+        (507, ..) => Failure::NoSpace {
+            text: excerpt(&answer.body).trim_end_matches('.').to_owned(),
+        },
         (408 | 500.., ..) => Failure::Server {
             status,
             excerpt: excerpt(&answer.body),
@@ -445,6 +451,22 @@ mod tests {
             odd.failure(),
             Failure::Unreadable { status: 409, .. }
         ));
+    }
+
+    #[test]
+    fn no_space_is_final_and_told_in_the_services_words() {
+        for (body, told) in [
+            (
+                "The account is full: its quota is 8 bytes.",
+                "there is no space left: The account is full: its quota is 8 bytes; make",
+            ),
+            ("", "there is no space left: (empty); make"),
+        ] {
+            let full = error(507, Some(9), body);
+            assert!(full.to_string().contains(told), "{full}");
+            assert_eq!(full.class(), Class::Permanent);
+            assert!(!full.may_have_happened());
+        }
     }
 
     #[test]

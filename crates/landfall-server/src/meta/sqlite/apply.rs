@@ -47,6 +47,23 @@ pub(super) fn apply(connection: &Connection, effect: &Effect) -> Result<(), Meta
                 account.state == AccountState::Suspended,
             ),
         ),
+        Effect::BeginDeletion { account } => execute(
+            connection,
+            "UPDATE account SET name = NULL WHERE id = ?1",
+            [account.as_str()],
+        ),
+        Effect::EndDeletion(deletion) => {
+            execute(
+                connection,
+                "DELETE FROM account WHERE id = ?1",
+                [deletion.account.as_str()],
+            )?;
+            execute(
+                connection,
+                "DELETE FROM namespace WHERE ns = ?1",
+                [deletion.ns.0],
+            )
+        }
         Effect::AddNamespace(namespace) => execute(
             connection,
             "INSERT INTO namespace (ns, journal, used, quota) VALUES (?1, ?2, ?3, ?4)",
@@ -158,7 +175,16 @@ pub(super) fn apply(connection: &Connection, effect: &Effect) -> Result<(), Meta
                  holder = excluded.holder, until = excluded.until",
             (&lease.name, &lease.holder, lease.until.0),
         ),
-        // Here and for ForgetBlob: another process may have been there first, which is as well.
+        Effect::PutHold(hold) => execute(
+            connection,
+            "INSERT INTO hold (id, until) VALUES (?1, ?2)
+             ON CONFLICT (id) DO UPDATE SET until = excluded.until",
+            (&hold.id, hold.until.0),
+        ),
+        // Here and for the next two: another process may have been there first, which is as well.
+        Effect::RemoveHold { id } => {
+            run(connection, "DELETE FROM hold WHERE id = ?1", [id]).map(|_| ())
+        }
         Effect::RemoveWriter { id } => {
             run(connection, "DELETE FROM writer WHERE id = ?1", [id]).map(|_| ())
         }
@@ -269,6 +295,11 @@ pub(super) fn apply(connection: &Connection, effect: &Effect) -> Result<(), Meta
             ),
         ),
         Effect::PutNode { node, seen } => put_node(connection, node, *seen),
+        Effect::RemoveNode { ns, key } => execute(
+            connection,
+            "DELETE FROM node WHERE ns = ?1 AND path_key = ?2",
+            (ns.0, key.as_str()),
+        ),
         Effect::PutReplay(replay) => execute(
             connection,
             "INSERT INTO replay (session, account, end, commit_info, ns, path, rev, committed)
@@ -377,4 +408,42 @@ fn run(connection: &Connection, sql: &str, params: impl Params) -> Result<usize,
             Some(ErrorCode::ConstraintViolation) => MetaError::Changed,
             _ => failure(error),
         })
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::meta::sqlite::open::for_writing;
+    use crate::sys::Failpoints;
+    use rusqlite::StatementStatus;
+
+    /// How much SQLite has to do to remove a revision beside this many places.
+    fn steps_to_remove_a_revision(places: u32) -> i32 {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("metadata.sqlite");
+        let connection = for_writing(&file, &Failpoints::default()).unwrap();
+        connection
+            .execute_batch(
+                "INSERT INTO namespace VALUES (7, 0, 0, NULL);
+                 INSERT INTO revision VALUES
+                     (7, 'old', '/x', '/x', 'id:x', 'c', 5, zeroblob(32), 1, 1, 1);",
+            )
+            .unwrap();
+        for nth in 0..places {
+            let row = "INSERT INTO node VALUES (7, ?1, '', ?1, ?1, ?2, 1, ?1, NULL)";
+            connection.execute(row, (nth.to_string(), nth)).unwrap();
+        }
+        let mut remove = connection
+            .prepare("DELETE FROM revision WHERE ns = 7 AND rev = 'old'")
+            .unwrap();
+        assert_eq!(remove.execute([]).unwrap(), 1);
+        remove.get_status(StatementStatus::VmStep)
+    }
+
+    #[test]
+    fn a_revision_goes_as_easily_from_a_large_tree_as_from_a_small_one() {
+        assert_eq!(
+            steps_to_remove_a_revision(1000),
+            steps_to_remove_a_revision(10)
+        );
+    }
 }

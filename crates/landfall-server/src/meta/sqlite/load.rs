@@ -6,9 +6,9 @@ use super::values::{
 use crate::meta::MetaError;
 use crate::meta::loads::{Aged, ContentUse, Credential, End, Listing, Loads, Taken};
 use crate::meta::rows::{
-    Account, AccountState, AsyncJob, Blob, BlobId, BlobOffset, BlobPlace, ContentId, Entry, Extent,
-    FileEntry, FileOffset, JournalId, Lease, Namespace, Node, Notification, Ns, Piece, Replay,
-    Revision, Session, SessionBytes, SessionState, Token, Writer,
+    Account, AccountState, AsyncJob, Blob, BlobId, BlobOffset, BlobPlace, ContentId, Deletion,
+    Entry, Extent, FileEntry, FileOffset, Hold, JournalId, Lease, Namespace, Node, Notification,
+    Ns, Piece, Replay, Revision, Session, SessionBytes, SessionState, Token, Writer,
 };
 use crate::sys::Micros;
 use bytes::Bytes;
@@ -67,14 +67,16 @@ impl Loads for Rows<'_> {
         self.one(
             "SELECT account.id, account.name, account.display_name, account.ns,
                      account.created, account.suspended, token.hash, token.id, token.account,
-                     token.scopes, token.expires, token.created
+                     token.scopes, token.expires, token.created, namespace.quota IS NOT NULL
                  FROM token JOIN account ON account.id = token.account
-                 WHERE token.hash = ?1",
+                     JOIN namespace ON namespace.ns = account.ns
+                 WHERE token.hash = ?1 AND account.name IS NOT NULL",
             [&hash[..]],
             |row| {
                 Ok(Ok(Credential {
                     account: account(row)?,
                     token: token(row, 6)?,
+                    limited: row.get(12)?,
                 }))
             },
         )
@@ -96,7 +98,8 @@ impl Loads for Rows<'_> {
 
     fn accounts(&mut self) -> Result<Vec<Account>, MetaError> {
         self.all(
-            "SELECT id, name, display_name, ns, created, suspended FROM account ORDER BY name",
+            "SELECT id, name, display_name, ns, created, suspended FROM account
+             WHERE name IS NOT NULL ORDER BY name",
             [],
             |row| account(row).map(Ok),
         )
@@ -122,7 +125,7 @@ impl Loads for Rows<'_> {
     fn sessions(&mut self, account: &AccountId) -> Result<Vec<Session>, MetaError> {
         self.all(
             "SELECT id, account, created, state, content, length, hasher, reach FROM session
-             WHERE account = ?1 AND state <> 2 ORDER BY created, id",
+             WHERE account = ?1 AND state < 2 ORDER BY created, id",
             [account.as_str()],
             session,
         )
@@ -146,7 +149,42 @@ impl Loads for Rows<'_> {
                 })())
             },
         )?;
-        found.ok_or_else(|| MetaError::Damaged(format!("no namespace {ns}")))
+        found.ok_or(MetaError::Gone(ns))
+    }
+
+    fn unfinished(&mut self, account: &AccountId) -> Result<u64, MetaError> {
+        let found = self.one(
+            "SELECT coalesce(sum(length), 0) FROM session WHERE account = ?1 AND state < 2",
+            [account.as_str()],
+            |row| row.get(0).map(unsigned),
+        )?;
+        Ok(found.unwrap_or(0))
+    }
+
+    fn any_sessions(
+        &mut self,
+        account: &AccountId,
+        most: usize,
+    ) -> Result<Vec<Session>, MetaError> {
+        self.all(
+            "SELECT id, account, created, state, content, length, hasher, reach FROM session
+             WHERE account = ?1 LIMIT ?2",
+            (account.as_str(), most as i64),
+            session,
+        )
+    }
+
+    fn deletions(&mut self, most: usize) -> Result<Vec<Deletion>, MetaError> {
+        self.all(
+            "SELECT id, ns FROM account WHERE name IS NULL LIMIT ?1",
+            [most as i64],
+            |row| {
+                Ok(Ok(Deletion {
+                    account: AccountId::from_stored(row.get::<_, String>(0)?),
+                    ns: Ns(row.get(1)?),
+                }))
+            },
+        )
     }
 
     fn session(
@@ -246,6 +284,15 @@ impl Loads for Rows<'_> {
             "SELECT file_id, rev, content, size, hash, client_modified, server_modified, ns, path
              FROM revision WHERE ns = ?1 AND rev = ?2",
             (ns.0, rev.as_str()),
+            revision,
+        )
+    }
+
+    fn revisions(&mut self, ns: Ns, most: usize) -> Result<Vec<Revision>, MetaError> {
+        self.all(
+            "SELECT file_id, rev, content, size, hash, client_modified, server_modified, ns, path
+             FROM revision WHERE ns = ?1 LIMIT ?2",
+            (ns.0, most as i64),
             revision,
         )
     }
@@ -407,6 +454,14 @@ impl Loads for Rows<'_> {
                     until: Micros(row.get(5)?),
                 }))
             },
+        )
+    }
+
+    fn jobs(&mut self, account: &AccountId, most: usize) -> Result<Vec<AsyncJobId>, MetaError> {
+        self.all(
+            "SELECT id FROM job WHERE account = ?1 LIMIT ?2",
+            (account.as_str(), most as i64),
+            |row| Ok(Ok(AsyncJobId::from_stored(row.get::<_, String>(0)?))),
         )
     }
 
@@ -573,6 +628,15 @@ impl Loads for Rows<'_> {
             (&after.0, most as i64),
             |row| blob(row, 0),
         )
+    }
+
+    fn holds(&mut self) -> Result<Vec<Hold>, MetaError> {
+        self.all("SELECT id, until FROM hold", [], |row| {
+            Ok(Ok(Hold {
+                id: row.get(0)?,
+                until: Micros(row.get(1)?),
+            }))
+        })
     }
 
     fn writers(&mut self) -> Result<Vec<Writer>, MetaError> {

@@ -1,19 +1,12 @@
-//! Opening the file: settings that must hold, schema, versions.
+//! Opening the file, with the settings that must hold.
 
 use super::values::reason;
+use super::version::prepare;
 use crate::sys::weakened::{Safeguard, without};
 use crate::sys::{Failpoints, Point};
-use landfall_protocol::FOLDING_VERSION;
-use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-
-/// The version of `schema.sql`. A file of a newer version is refused, an older one is brought up
-/// to date.
-const SCHEMA_VERSION: u32 = 1 + UPGRADES.len() as u32;
-
-/// What makes a version the next one, from version 1 on.
-const UPGRADES: [&str; 1] = [include_str!("upgrade-1.sql")];
 
 /// How long to wait for another process's transaction. They are short; a longer wait means that
 /// something is wrong.
@@ -46,6 +39,17 @@ pub enum OpenError {
         found: u32,
         /// The newest that is known.
         known: u32,
+    },
+    /// A row of an older file refers to one that isn't there.
+    #[error(
+        "the metadata {file} is damaged: a row of {table} refers to nothing; restore a backup",
+        file = file.display()
+    )]
+    Reference {
+        /// The file.
+        file: PathBuf,
+        /// Where the row is.
+        table: String,
     },
     /// The keys in the file were folded by other tables.
     #[error(
@@ -89,6 +93,24 @@ pub enum OpenError {
         /// Which file system.
         kind: &'static str,
     },
+    /// There is nothing to open.
+    #[error("there is no data directory {dir}", dir = .0.display())]
+    Missing(PathBuf),
+    /// A backup or a restore into it has not ended.
+    #[error(
+        "{dir} is not whole: a backup or a restore into it has not ended; if none is under way, remove the directory and begin anew",
+        dir = .0.display()
+    )]
+    Incomplete(PathBuf),
+    /// Opened, it would no longer be what was backed up.
+    #[error(
+        "{dir} is a backup: restore it into a directory of its own, by `landfall admin --data DIR restore {dir}`",
+        dir = .0.display()
+    )]
+    Backup(PathBuf),
+    /// SQLite takes names as text only.
+    #[error("{file} is not text in UTF-8: choose another name", file = .0.display())]
+    NoText(PathBuf),
     /// A directory could not be made or looked at.
     #[error("can't use the data directory {dir}: {source}", dir = dir.display())]
     Directory {
@@ -132,6 +154,14 @@ pub(super) fn for_writing(file: &Path, failpoints: &Failpoints) -> Result<Connec
             .map_err(|planned| sqlite(planned.into()))
     };
     reached(Point::OpenMakeSchema)?;
+    // Bringing a file up to date may rebuild tables that others refer to; it looks at the
+    // references by itself. Inside a transaction this setting can't be changed.
+    let references = |connection: &Connection, checked: bool| {
+        connection
+            .pragma_update(None, "foreign_keys", checked)
+            .map_err(sqlite)
+    };
+    references(&connection, false)?;
     // Two processes may come here at once: the schema is made under the write lock.
     let transaction = connection
         .transaction_with_behavior(TransactionBehavior::Immediate)
@@ -139,6 +169,7 @@ pub(super) fn for_writing(file: &Path, failpoints: &Failpoints) -> Result<Connec
     prepare(&transaction, file)?;
     reached(Point::OpenSchemaMade)?;
     transaction.commit().map_err(sqlite)?;
+    references(&connection, true)?;
     Ok(connection)
 }
 
@@ -182,58 +213,6 @@ fn wait(waited: i32) -> bool {
     LOOK * waited.unsigned_abs() < BUSY
 }
 
-fn prepare(transaction: &Transaction<'_>, file: &Path) -> Result<(), OpenError> {
-    let sqlite = |source| OpenError::Sqlite {
-        file: file.to_owned(),
-        source,
-    };
-    let found: u32 = transaction
-        .pragma_query_value(None, "user_version", |row| row.get(0))
-        .map_err(sqlite)?;
-    if found > SCHEMA_VERSION {
-        return Err(OpenError::Newer {
-            file: file.to_owned(),
-            found,
-            known: SCHEMA_VERSION,
-        });
-    }
-    if found == 0 {
-        transaction
-            .execute_batch(include_str!("schema.sql"))
-            .map_err(sqlite)?;
-        transaction
-            .execute(
-                "INSERT INTO setting (name, value) VALUES ('folding', ?1)",
-                [FOLDING_VERSION.to_string()],
-            )
-            .map_err(sqlite)?;
-    } else {
-        for upgrade in UPGRADES.iter().skip(found as usize - 1) {
-            transaction.execute_batch(upgrade).map_err(sqlite)?;
-        }
-    }
-    if found < SCHEMA_VERSION {
-        transaction
-            .pragma_update(None, "user_version", SCHEMA_VERSION)
-            .map_err(sqlite)?;
-    }
-    let folding: String = transaction
-        .query_row(
-            "SELECT value FROM setting WHERE name = 'folding'",
-            [],
-            |row| row.get(0),
-        )
-        .map_err(sqlite)?;
-    if folding != FOLDING_VERSION.to_string() {
-        return Err(OpenError::Folding {
-            file: file.to_owned(),
-            found: folding,
-            known: FOLDING_VERSION,
-        });
-    }
-    Ok(())
-}
-
 fn check(
     file: &Path,
     setting: &'static str,
@@ -248,80 +227,4 @@ fn check(
         setting,
         found: found.to_string(),
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{OpenError, for_writing};
-    use crate::sys::Failpoints;
-    use rusqlite::Connection;
-
-    /// Everything that a file's schema consists of; comments and white space don't count.
-    fn schema(connection: &Connection) -> Vec<String> {
-        let mut statement = connection
-            .prepare("SELECT type, name, coalesce(sql, '') FROM sqlite_schema ORDER BY name")
-            .unwrap();
-        let rows = statement.query_map([], |row| {
-            let (kind, name, sql): (String, String, String) =
-                (row.get(0)?, row.get(1)?, row.get(2)?);
-            let lines = sql.lines().filter_map(|line| line.split("--").next());
-            let words: Vec<&str> = lines.flat_map(str::split_whitespace).collect();
-            Ok(format!("{kind} {name}: {}", words.concat()))
-        });
-        rows.unwrap().map(Result::unwrap).collect()
-    }
-
-    #[test]
-    fn a_file_of_the_first_version_is_brought_up_to_date_with_all_its_rows() {
-        let dir = tempfile::tempdir().unwrap();
-        let file = dir.path().join("metadata.sqlite");
-        let old = Connection::open(&file).unwrap();
-        old.execute_batch(include_str!("schema-1.sql")).unwrap();
-        let folding = landfall_protocol::FOLDING_VERSION.to_string();
-        old.execute("INSERT INTO setting VALUES ('folding', ?1)", [folding])
-            .unwrap();
-        old.execute("INSERT INTO namespace VALUES (7, 1, 2, NULL)", [])
-            .unwrap();
-        old.pragma_update(None, "user_version", 1).unwrap();
-        drop(old);
-
-        let new = for_writing(&dir.path().join("new.sqlite"), &Failpoints::default()).unwrap();
-        for _ in 0..2 {
-            let upgraded = for_writing(&file, &Failpoints::default()).unwrap();
-            assert_eq!(schema(&upgraded), schema(&new));
-            let used: i64 = upgraded
-                .query_row("SELECT used FROM namespace WHERE ns = 7", [], |row| {
-                    row.get(0)
-                })
-                .unwrap();
-            assert_eq!(used, 2);
-        }
-    }
-
-    #[test]
-    fn a_file_of_a_newer_version_is_refused_by_name() {
-        let dir = tempfile::tempdir().unwrap();
-        let file = dir.path().join("metadata.sqlite");
-        let connection = for_writing(&file, &Failpoints::default()).unwrap();
-        connection.pragma_update(None, "user_version", 999).unwrap();
-        drop(connection);
-        let error = for_writing(&file, &Failpoints::default()).unwrap_err();
-        assert!(
-            matches!(error, OpenError::Newer { found: 999, .. }),
-            "{error}"
-        );
-    }
-
-    #[test]
-    fn a_file_with_other_folding_is_refused() {
-        let dir = tempfile::tempdir().unwrap();
-        let file = dir.path().join("metadata.sqlite");
-        let connection = for_writing(&file, &Failpoints::default()).unwrap();
-        connection
-            .execute("UPDATE setting SET value = '99'", [])
-            .unwrap();
-        drop(connection);
-        let error = for_writing(&file, &Failpoints::default()).unwrap_err();
-        assert!(matches!(error, OpenError::Folding { .. }), "{error}");
-    }
 }

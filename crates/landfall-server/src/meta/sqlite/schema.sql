@@ -13,9 +13,10 @@ CREATE TABLE namespace (
     quota INTEGER
 ) STRICT;
 
+-- An account without a name was deleted; what belongs to it goes bit by bit.
 CREATE TABLE account (
     id TEXT PRIMARY KEY,
-    name TEXT NOT NULL UNIQUE,
+    name TEXT UNIQUE,
     display_name TEXT,
     ns INTEGER NOT NULL REFERENCES namespace,
     created INTEGER NOT NULL,
@@ -46,12 +47,14 @@ CREATE TABLE session (
     reach INTEGER
 ) STRICT, WITHOUT ROWID;
 
+CREATE INDEX session_by_account ON session (account, state);
 CREATE INDEX session_by_age ON session (created);
 CREATE INDEX session_by_content ON session (content);
 
+-- The account is the session's.
 CREATE TABLE replay (
     session TEXT PRIMARY KEY REFERENCES session,
-    account TEXT NOT NULL REFERENCES account,
+    account TEXT NOT NULL,
     end INTEGER NOT NULL,
     commit_info TEXT NOT NULL,
     ns INTEGER NOT NULL REFERENCES namespace,
@@ -127,6 +130,13 @@ CREATE TABLE doomed (
 
 CREATE INDEX doomed_by_age ON doomed (since);
 
+-- As long as one of these stands, files that nothing refers to stay too: a backup may be about
+-- to copy them. It ends by itself unless it is prolonged.
+CREATE TABLE hold (
+    id TEXT PRIMARY KEY,
+    until INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE extent (
     content TEXT NOT NULL,
     start INTEGER NOT NULL,
@@ -181,6 +191,7 @@ CREATE TABLE node (
 CREATE UNIQUE INDEX node_by_name ON node (ns, parent_key, name_key);
 CREATE UNIQUE INDEX node_by_journal ON node (ns, journal);
 CREATE UNIQUE INDEX node_by_id ON node (ns, id) WHERE id IS NOT NULL;
--- For the foreign key: who removes a revision must not look through the whole tree.
+-- By it SQLite finds out whether a revision may go; it would pass over one that isn't unique,
+-- and look through the whole tree.
 CREATE UNIQUE INDEX node_by_revision ON node (ns, rev);
 CREATE INDEX replay_by_revision ON replay (ns, rev);

@@ -36,3 +36,46 @@ CREATE INDEX doomed_by_age ON doomed (since);
 CREATE UNIQUE INDEX node_by_revision ON node (ns, rev);
 DROP INDEX revision_by_end;
 CREATE INDEX revision_by_end ON revision (ended, ns, rev) WHERE ended IS NOT NULL;
+CREATE TABLE hold (
+    id TEXT PRIMARY KEY,
+    until INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- The name may be missing now.
+CREATE TABLE account_2 (
+    id TEXT PRIMARY KEY,
+    name TEXT UNIQUE,
+    display_name TEXT,
+    ns INTEGER NOT NULL REFERENCES namespace,
+    created INTEGER NOT NULL,
+    suspended INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+INSERT INTO account_2 SELECT id, name, display_name, ns, created, suspended FROM account;
+DROP TABLE account;
+ALTER TABLE account_2 RENAME TO account;
+
+-- Without a reference that would have all replays looked through when an account goes.
+CREATE TABLE replay_2 (
+    session TEXT PRIMARY KEY REFERENCES session,
+    account TEXT NOT NULL,
+    end INTEGER NOT NULL,
+    commit_info TEXT NOT NULL,
+    ns INTEGER NOT NULL REFERENCES namespace,
+    path TEXT NOT NULL,
+    rev TEXT NOT NULL,
+    committed INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+INSERT INTO replay_2
+SELECT session, account, end, commit_info, ns, path, rev, committed FROM replay;
+DROP TABLE replay;
+ALTER TABLE replay_2 RENAME TO replay;
+CREATE INDEX replay_by_revision ON replay (ns, rev);
+
+CREATE INDEX session_by_account ON session (account, state);
+
+-- Aborted sessions left contents behind that nobody refers to.
+INSERT INTO orphan (content)
+SELECT DISTINCT content FROM extent
+WHERE NOT EXISTS (SELECT 1 FROM session WHERE session.content = extent.content)
+    AND NOT EXISTS (SELECT 1 FROM revision WHERE revision.content = extent.content)
+    AND NOT EXISTS (SELECT 1 FROM orphan WHERE orphan.content = extent.content);

@@ -1,0 +1,74 @@
+//! How many bytes of a body an account with a quota has room for.
+
+/// What fills an account, and what a body would free.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Filled {
+    /// Bytes that it may have.
+    pub quota: u64,
+    /// Bytes of its files.
+    pub used: u64,
+    /// Bytes in sessions that are not finished.
+    pub unfinished: u64,
+    /// Bytes of the file that is replaced by what comes.
+    pub freed: u64,
+    /// Bytes in the session that come before those of the body.
+    pub before: u64,
+}
+
+/// How many bytes there is room for. It agrees with the commit ([`super::commit::decide`]), for
+/// which unfinished sessions don't count: what is let in here is not refused there for its size.
+pub fn allowance(filled: Filled) -> u64 {
+    let taken = filled.used.saturating_add(filled.unfinished);
+    let left = filled
+        .quota
+        .saturating_add(filled.freed)
+        .saturating_sub(taken);
+    // Who is over the quota may still replace a file by a smaller one.
+    left.max(filled.freed.saturating_sub(filled.before))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Filled, allowance};
+
+    const FILLED: Filled = Filled {
+        quota: 100,
+        used: 50,
+        unfinished: 20,
+        freed: 0,
+        before: 0,
+    };
+
+    #[test]
+    fn files_and_unfinished_sessions_fill_an_account() {
+        assert_eq!(allowance(FILLED), 30);
+        let full = Filled { used: 80, ..FILLED };
+        assert_eq!(allowance(full), 0);
+        let over = Filled { used: 90, ..FILLED };
+        assert_eq!(allowance(over), 0);
+    }
+
+    #[test]
+    fn what_is_replaced_makes_room() {
+        let replaces = Filled {
+            freed: 10,
+            ..FILLED
+        };
+        assert_eq!(allowance(replaces), 40);
+    }
+
+    #[test]
+    fn who_is_over_the_quota_may_replace_a_file_by_a_smaller_one() {
+        let over = Filled {
+            used: 500,
+            freed: 40,
+            ..FILLED
+        };
+        assert_eq!(allowance(over), 40);
+        // Of the smaller one, a part is in the session already.
+        let goes_on = Filled { before: 15, ..over };
+        assert_eq!(allowance(goes_on), 25);
+        let larger = Filled { before: 41, ..over };
+        assert_eq!(allowance(larger), 0);
+    }
+}
