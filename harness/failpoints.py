@@ -71,8 +71,8 @@ KEEP_UP = {
     "expire.revisions_removed": 2,
     "expire.forget": 2,
     "expire.forgotten": 2,
-    "collect.remove_pieces": 200,
-    "collect.pieces_removed": 200,
+    "collect.remove_pieces": 8,
+    "collect.pieces_removed": 8,
     "collect.remove_file": 10,
     "collect.files_removed": 1,
     "collect.forgotten": 1,
@@ -82,6 +82,8 @@ KEEP_UP = {
     "collect.strays_removed": 2,
     "collect.writer_removed": 2,
 }
+# A collection has fewer transactions than clients have.
+COLLECTION = KEEP_UP | {point: 20 for point in GROUP}
 # Where there is a file that a collection takes for a stray.
 SLEEP = {"blob.write": 6, "blob.sync": 3, "blob.sync_dir": 3, "blob.synced": 3}
 
@@ -90,7 +92,7 @@ PLACES = {
     "begin_again": (BEGIN, FAULTS),
     "answer": (ANSWER | GROUP, FAULTS),
     "keep_up": (KEEP_UP, FAULTS),
-    "collect": (KEEP_UP | GROUP, FAULTS),
+    "collect": (COLLECTION, FAULTS),
     "sleep": (SLEEP, ("stop",)),
 }
 
