@@ -1,5 +1,6 @@
 //! Raw calls.
 
+use crate::Events;
 use bytes::Bytes;
 use landfall_protocol::json::to_header;
 use reqwest::header::{HeaderMap, HeaderValue};
@@ -99,6 +100,29 @@ impl Calls {
             request = request.header(*name, *value);
         }
         self.send(request).await
+    }
+
+    /// Calls an upload route and declares a body of this length, of which no byte ever comes: for
+    /// what is refused before the body.
+    pub async fn announce(&self, route: &str, arg: &str, length: u64) -> Answer {
+        let never = futures_util::stream::pending::<Result<Bytes, std::io::Error>>();
+        let request = self
+            .request(Method::POST, &format!("/2/{route}"))
+            .header("dropbox-api-arg", header(arg))
+            .header("content-type", "application/octet-stream")
+            .header("content-length", length)
+            .body(reqwest::Body::wrap_stream(never));
+        self.send(request).await
+    }
+
+    /// Follows the notifications after the event of this id; `None`: from now on.
+    pub async fn notifications(&self, last_event_id: Option<&str>) -> Events {
+        let mut request = self.request(Method::GET, "/landfall/notifications");
+        if let Some(id) = last_event_id {
+            request = request.header("last-event-id", id);
+        }
+        let response = request.send().await.expect("an answer");
+        Events::of(response).await
     }
 
     /// Begins a session with this body and returns its id.
@@ -217,6 +241,11 @@ impl Answer {
     pub fn json(&self) -> Value {
         serde_json::from_slice(&self.body)
             .unwrap_or_else(|error| panic!("{error} in {}", self.text()))
+    }
+
+    /// The body as JSON; what isn't JSON as a string.
+    pub fn value(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|_| Value::String(self.text()))
     }
 
     /// The JSON of a success.

@@ -1,7 +1,7 @@
 //! A server in a box.
 
 use crate::calls::Calls;
-use landfall_server::sys::{Fs, ManualClock, Micros, RealFs, Sys};
+use landfall_server::sys::{Clock, Fs, ManualClock, Micros, RealFs, Sys};
 use landfall_server::upkeep::Upkeep;
 use landfall_server::{Admin, Numbering, ServeOptions, Server, Storage, TokenGrant};
 use std::future::Future;
@@ -176,6 +176,11 @@ impl TestServer {
     /// Its clock.
     pub fn clock(&self) -> &ManualClock {
         &self.clock
+    }
+
+    /// What its clock shows, in seconds since 1970.
+    pub fn now(&self) -> i64 {
+        self.clock.now().timestamp().unix_seconds()
     }
 
     /// Its data directory, if it has one.
