@@ -8,5 +8,6 @@ pub mod folder;
 pub mod naming;
 pub mod pieces;
 pub mod place;
+pub mod planted;
 pub mod remove;
 pub mod session;
