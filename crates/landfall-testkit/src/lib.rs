@@ -15,7 +15,7 @@ pub mod page;
 mod server;
 mod tool;
 
-pub use calls::{Answer, Calls};
+pub use calls::{Answer, Calls, SlowBody};
 pub use data::{EDGE_SIZES, pattern};
 pub use dice::Dice;
 pub use disk::SmallDisk;

@@ -6,7 +6,6 @@ use landfall_server::upkeep::Policy;
 use landfall_server::{Numbering, TokenGrant};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 /// A server to play cases against; each case has an account of its own.
 #[derive(Debug)]
@@ -135,7 +134,8 @@ impl Playing<'_> {
         };
         let mut body = answer.value();
         if let (Call::FinishBatch { job: true, .. }, 200) = (call, answer.status) {
-            body = self.outcome(&body["async_job_id"]).await;
+            let job = body["async_job_id"].as_str().expect("a job");
+            body = json!({"entries": self.calls.outcome(job).await});
         }
         if answer.status == 409 {
             let error = body["error"].clone();
@@ -149,21 +149,6 @@ impl Playing<'_> {
         Answer {
             status: answer.status,
             body,
-        }
-    }
-
-    /// What came of a job, once it is done.
-    async fn outcome(&self, job: &Value) -> Value {
-        let argument = json!({ "async_job_id": job }).to_string();
-        let route = "files/upload_session/finish_batch/check";
-        loop {
-            let mut status = self.calls.rpc(route, &argument).await.ok();
-            if status[".tag"] != "in_progress" {
-                let fields = status.as_object_mut().expect("an object");
-                assert_eq!(fields.shift_remove(".tag"), Some(json!("complete")));
-                return status;
-            }
-            tokio::time::sleep(Duration::from_millis(2)).await;
         }
     }
 
