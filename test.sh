@@ -64,12 +64,17 @@ say "documentation"
 RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --all-features --quiet
 say "tests that need no outside program"
 cargo test --locked --workspace
+say "the server beside the oracle: 2,000 cases (docs/reliability.md)"
+LANDFALL_ORACLE_CASES=2000 cargo test --locked -p landfall-server --test oracle -- --nocapture
 say "tests with outside programs: curl, Python's requests, a full disk"
 LANDFALL_TEST_PYTHON=$tools/python/bin/python \
     cargo test --locked -p landfall-cli --features external-programs --test external
 
 say "a server with safeguards to take away, for the test of the next tests"
 cargo build --locked -p landfall-cli --features weakened --target-dir target/weakened
+say "faults planted in the rules, each of which the oracle must find"
+cargo test --locked -p landfall-server --features weakened --target-dir target/weakened \
+    --test oracle each_planted
 say "tests of durability: power loss, SIGKILL, failing and full disks (root; docs/reliability.md)"
 LANDFALL_TEST_WEAKENED=$PWD/target/weakened/debug/landfall \
     cargo test --locked -p landfall-cli --features external-programs --test durability

@@ -8,6 +8,7 @@ pub mod folder;
 pub mod naming;
 pub mod pieces;
 pub mod place;
+pub mod planted;
 pub mod quota;
 pub mod remove;
 pub mod session;

@@ -164,6 +164,13 @@ on_each_store! {
         let route = "files/upload_session/finish";
         let first = calls.upload(route, &finish(&hash(b"")), "").await.ok();
         assert_eq!(calls.upload(route, &finish(&wrong), "").await.error(), "content_hash_mismatch");
+        // Offset and commit come first: where they are others, the hash doesn't matter.
+        for (offset, path) in [(6, "/x"), (5, "/y")] {
+            let cursor = json!({"session_id": session, "offset": offset});
+            let other = json!({"cursor": cursor, "commit": {"path": path}, "content_hash": wrong});
+            let refused = calls.upload(route, &other.to_string(), "").await;
+            assert_eq!(refused.error(), "lookup_failed/not_found");
+        }
         assert_eq!(calls.upload(route, &finish(&hash(b"")), "").await.ok(), first);
     }
 

@@ -1,10 +1,14 @@
 //! Raw calls.
 
+use crate::Events;
 use bytes::Bytes;
 use landfall_protocol::json::to_header;
 use reqwest::header::{HeaderMap, HeaderValue};
 use reqwest::{Client, Method, RequestBuilder};
 use serde_json::{Value, json};
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 
 /// Calls to a server with one token. Arguments are JSON text, so that a test can also send what
 /// no client would.
@@ -101,6 +105,29 @@ impl Calls {
         self.send(request).await
     }
 
+    /// Calls an upload route and declares a body of this length, of which no byte ever comes: for
+    /// what is refused before the body.
+    pub async fn announce(&self, route: &str, arg: &str, length: u64) -> Answer {
+        let never = futures_util::stream::pending::<Result<Bytes, std::io::Error>>();
+        let request = self
+            .request(Method::POST, &format!("/2/{route}"))
+            .header("dropbox-api-arg", header(arg))
+            .header("content-type", "application/octet-stream")
+            .header("content-length", length)
+            .body(reqwest::Body::wrap_stream(never));
+        self.send(request).await
+    }
+
+    /// Follows the notifications after the event of this id; `None`: from now on.
+    pub async fn notifications(&self, last_event_id: Option<&str>) -> Events {
+        let mut request = self.request(Method::GET, "/landfall/notifications");
+        if let Some(id) = last_event_id {
+            request = request.header("last-event-id", id);
+        }
+        let response = request.send().await.expect("an answer");
+        Events::of(response).await
+    }
+
     /// Begins a session with this body and returns its id.
     pub async fn start(&self, arg: &str, body: impl Into<reqwest::Body>) -> String {
         let answer = self.upload("files/upload_session/start", arg, body).await;
@@ -134,6 +161,91 @@ impl Calls {
             r#"{{"cursor": {{"session_id": "{session}", "offset": {offset}}}, "commit": {commit}}}"#
         );
         self.upload("files/upload_session/finish", &arg, body).await
+    }
+
+    /// Begins sessions at once, whose bytes come in this way (`sequential`, `concurrent`).
+    pub async fn start_batch(&self, count: usize, session_type: &str) -> Vec<String> {
+        let arg = json!({"session_type": session_type, "num_sessions": count});
+        let route = "files/upload_session/start_batch";
+        let started = self.rpc(route, &arg.to_string()).await.ok();
+        let ids = started["session_ids"].as_array().expect("ids").iter();
+        ids.map(|id| id.as_str().expect("an id").to_owned())
+            .collect()
+    }
+
+    /// Appends a piece to a session, and closes it with the last one.
+    pub async fn piece(
+        &self,
+        session: &str,
+        offset: usize,
+        body: impl Into<reqwest::Body>,
+        close: bool,
+    ) -> Answer {
+        let cursor = json!({"session_id": session, "offset": offset});
+        let arg = json!({"cursor": cursor, "close": close}).to_string();
+        self.upload("files/upload_session/append_v2", &arg, body)
+            .await
+    }
+
+    /// Appends parts to sessions in one request: session, offset, bytes, whether it closes.
+    pub async fn append_batch(&self, parts: &[(&str, usize, &[u8], bool)]) -> Answer {
+        let entry = |(session, offset, bytes, close): &(&str, usize, &[u8], bool)| {
+            let cursor = json!({"session_id": session, "offset": offset});
+            json!({"cursor": cursor, "length": bytes.len(), "close": close})
+        };
+        let entries: Vec<Value> = parts.iter().map(entry).collect();
+        let body: Vec<&[u8]> = parts.iter().map(|(_, _, bytes, _)| *bytes).collect();
+        let arg = json!({ "entries": entries }).to_string();
+        self.upload("files/upload_session/append_batch", &arg, body.concat())
+            .await
+    }
+
+    /// Finishes sessions in one request: session, offset, commit.
+    pub async fn finish_batch(&self, entries: &[(&str, usize, Value)]) -> Answer {
+        let arg = finish_entries(entries).to_string();
+        self.rpc("files/upload_session/finish_batch_v2", &arg).await
+    }
+
+    /// The same in the background: the id of the job.
+    pub async fn finish_job(&self, entries: &[(&str, usize, Value)]) -> String {
+        let arg = finish_entries(entries).to_string();
+        let route = "files/upload_session/finish_batch";
+        let launched = self.rpc(route, &arg).await.ok();
+        assert_eq!(launched[".tag"], "async_job_id", "{launched}");
+        let id = launched["async_job_id"].as_str();
+        id.expect("an id").to_owned()
+    }
+
+    /// How far a job is.
+    pub async fn check_job(&self, job: &str) -> Answer {
+        let arg = json!({ "async_job_id": job }).to_string();
+        let route = "files/upload_session/finish_batch/check";
+        self.rpc(route, &arg).await
+    }
+
+    /// The entries of a job, once it is done.
+    pub async fn outcome(&self, job: &str) -> Value {
+        loop {
+            let status = self.check_job(job).await.ok();
+            match status[".tag"].as_str() {
+                Some("complete") => return status["entries"].clone(),
+                Some("in_progress") => tokio::time::sleep(Duration::from_millis(2)).await,
+                _ => panic!("{status}"),
+            }
+        }
+    }
+
+    /// Calls an upload route with a body that comes as the test sends it.
+    pub fn slowly(&self, route: &str, arg: &str) -> SlowBody {
+        let (sender, bytes) = mpsc::channel::<Bytes>(1);
+        let stream = futures_util::stream::unfold(bytes, |mut bytes| async {
+            let next = bytes.recv().await?;
+            Some((Ok::<_, std::io::Error>(next), bytes))
+        });
+        let (calls, route, arg) = (self.clone(), route.to_owned(), arg.to_owned());
+        let body = reqwest::Body::wrap_stream(stream);
+        let answer = tokio::spawn(async move { calls.upload(&route, &arg, body).await });
+        SlowBody { sender, answer }
     }
 
     /// Saves these bytes at a path through a session, as this commit says.
@@ -198,6 +310,35 @@ impl Calls {
     }
 }
 
+/// A request whose body comes bit by bit, of a length that isn't declared.
+#[derive(Debug)]
+pub struct SlowBody {
+    sender: mpsc::Sender<Bytes>,
+    answer: JoinHandle<Answer>,
+}
+
+impl SlowBody {
+    /// Sends some more; nothing if the server doesn't want more.
+    pub async fn send(&self, bytes: impl Into<Bytes>) {
+        let _ = self.sender.send(bytes.into()).await;
+    }
+
+    /// Ends the body; the answer.
+    pub async fn end(self) -> Answer {
+        drop(self.sender);
+        self.answer.await.expect("an answer")
+    }
+}
+
+fn finish_entries(entries: &[(&str, usize, Value)]) -> Value {
+    let entry = |(session, offset, commit): &(&str, usize, Value)| {
+        let cursor = json!({"session_id": session, "offset": offset});
+        json!({"cursor": cursor, "commit": commit})
+    };
+    let entries: Vec<Value> = entries.iter().map(entry).collect();
+    json!({ "entries": entries })
+}
+
 /// An argument as header text; what is no JSON goes as it is.
 fn header(arg: &str) -> HeaderValue {
     let text = match serde_json::from_str::<Value>(arg) {
@@ -217,6 +358,11 @@ impl Answer {
     pub fn json(&self) -> Value {
         serde_json::from_slice(&self.body)
             .unwrap_or_else(|error| panic!("{error} in {}", self.text()))
+    }
+
+    /// The body as JSON; what isn't JSON as a string.
+    pub fn value(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|_| Value::String(self.text()))
     }
 
     /// The JSON of a success.

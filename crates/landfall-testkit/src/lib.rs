@@ -1,20 +1,25 @@
 //! What the tests share: a server in a box, raw calls to it, a proxy that breaks them, data
-//! makers.
+//! makers, an oracle.
 //!
 //! Calls are raw on purpose: they send what they are told and show what came back, so that a
 //! test sees the wire and not a client's reading of it.
 
 mod calls;
 mod data;
+mod dice;
 mod disk;
+mod events;
 pub mod faults;
+pub mod oracle;
 pub mod page;
 mod server;
 mod tool;
 
-pub use calls::{Answer, Calls};
+pub use calls::{Answer, Calls, SlowBody};
 pub use data::{EDGE_SIZES, pattern};
+pub use dice::Dice;
 pub use disk::SmallDisk;
+pub use events::{Event, Events};
 pub use reqwest::{Body, Method};
 pub use server::{Stores, TestServer};
 pub use tool::{Run, Serving, Tool, peak_memory};

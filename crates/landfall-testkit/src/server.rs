@@ -1,7 +1,7 @@
 //! A server in a box.
 
 use crate::calls::Calls;
-use landfall_server::sys::{Fs, ManualClock, Micros, RealFs, Sys};
+use landfall_server::sys::{Clock, Fs, ManualClock, Micros, RealFs, Sys};
 use landfall_server::upkeep::Upkeep;
 use landfall_server::{Admin, Numbering, ServeOptions, Server, Storage, TokenGrant};
 use std::future::Future;
@@ -31,7 +31,7 @@ pub struct TestServer {
     clock: Arc<ManualClock>,
     stop: Option<oneshot::Sender<()>>,
     running: JoinHandle<()>,
-    directory: Option<TempDir>,
+    directory: Option<Arc<TempDir>>,
 }
 
 /// 2026-01-02T03:04:05Z.
@@ -111,6 +111,29 @@ impl TestServer {
             .await
             .expect("a token");
 
+        Self::serve(storage, directory.map(Arc::new), clock, token, numbering).await
+    }
+
+    /// Another server on the same directory, as another process would be: it shares the clock and
+    /// nothing in memory.
+    pub async fn beside(&self) -> Self {
+        let sys = Sys {
+            clock: Arc::clone(&self.clock) as _,
+            ..Sys::real()
+        };
+        let directory = self.directory.clone().expect("a directory");
+        let storage = Storage::open_with(directory.path(), sys).expect("the store opens");
+        let (clock, token) = (Arc::clone(&self.clock), self.token.clone());
+        Self::serve(storage, Some(directory), clock, token, Numbering::default()).await
+    }
+
+    async fn serve(
+        storage: Storage,
+        directory: Option<Arc<TempDir>>,
+        clock: Arc<ManualClock>,
+        token: String,
+        numbering: Numbering,
+    ) -> Self {
         let mut options = ServeOptions::new(([127, 0, 0, 1], 0).into());
         options.numbering = numbering;
         options.upkeep = None;
@@ -187,9 +210,14 @@ impl TestServer {
         &self.clock
     }
 
+    /// What its clock shows, in seconds since 1970.
+    pub fn now(&self) -> i64 {
+        self.clock.now().timestamp().unix_seconds()
+    }
+
     /// Its data directory, if it has one.
     pub fn directory(&self) -> Option<&Path> {
-        self.directory.as_ref().map(TempDir::path)
+        self.directory.as_ref().map(|directory| directory.path())
     }
 
     /// Stops it and waits until it has.

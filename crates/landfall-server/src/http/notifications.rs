@@ -22,8 +22,7 @@ use std::time::Duration;
 /// Where it is.
 pub(super) const PATH: &str = "/landfall/notifications";
 
-/// How often a line without meaning is sent, so that both ends know of each other; then it is
-/// also looked whether the caller is still let in.
+/// How often a line without meaning is sent, so that both ends know of each other.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 
 /// How long the reader should wait before it comes back.
@@ -98,11 +97,14 @@ impl Stream {
             () = &mut stopping => return None,
         };
         match some {
-            Ok(some) if some.is_empty() => {
+            Ok(some) => {
+                // Who was shut out meanwhile is told no more.
                 let_in(&self.state, &self.parts).await.ok()?;
-                Some(":\n\n".to_owned())
+                Some(match some.is_empty() {
+                    true => ":\n\n".to_owned(),
+                    false => some.iter().map(event).collect(),
+                })
             }
-            Ok(some) => Some(some.iter().map(event).collect()),
             Err(error) => {
                 tracing::error!(%error, "a stream of notifications broke off");
                 None

@@ -23,6 +23,7 @@ use landfall_protocol::types::sessions::{UploadSessionFinishArg, UploadSessionFi
 use landfall_protocol::{
     AccountId, BlockDigests, BodyHasher, ContentHash, ContentHasher, SessionId, Wire, limits,
 };
+use std::collections::HashSet;
 
 /// Entries of a batch that are handed to the metadata at the same time: they share a sync, and
 /// leave room in its queue for others.
@@ -95,9 +96,16 @@ impl Service {
         arg: UploadSessionFinishBatchArg,
     ) -> Result<UploadSessionFinishBatchResult, MetaError> {
         let mut entries = Vec::with_capacity(arg.entries.len());
-        let mut left = arg.entries.into_entries().into_iter();
+        let mut left = arg.entries.into_entries().into_iter().peekable();
         loop {
-            let some: Vec<_> = left.by_ref().take(AT_ONCE).collect();
+            let (mut some, mut sessions) = (Vec::new(), HashSet::new());
+            // A session that is named again finds what became of it before.
+            while some.len() < AT_ONCE
+                && let Some(arg) =
+                    left.next_if(|arg| sessions.insert(arg.cursor.session_id.clone()))
+            {
+                some.push(arg);
+            }
             if some.is_empty() {
                 return Ok(UploadSessionFinishBatchResult { entries });
             }
@@ -121,14 +129,11 @@ impl Service {
         let mut outcomes: Vec<BoxFuture<'_, Result<Finished, MetaError>>> = Vec::new();
         for (arg, found) in args.into_iter().zip(found) {
             if let Some(replay) = &found.replay {
-                let repeated = Repeat {
-                    session: found.session.as_ref(),
-                    replay,
-                    same_bytes: true,
-                    end: arg.cursor.offset,
-                    body_hash: ContentHash::of(&[]),
+                let repeated = match replayable(found.session.as_ref(), replay, &arg.commit, now) {
+                    true => Sent::nothing(arg.cursor.offset).repeated(replay, &arg),
+                    false => Err(unknown()),
                 };
-                outcomes.push(Box::pin(ready(Ok(repeated.answer(&arg, now)))));
+                outcomes.push(Box::pin(ready(Ok(repeated))));
                 continue;
             }
             let finishing = Finishing::InBatch;
@@ -230,39 +235,38 @@ impl Service {
         arg: &UploadSessionFinishArg,
         body: &mut dyn IncomingBody,
     ) -> Result<FileMetadata, Failure<UploadSessionFinishError>> {
-        let mut stored = self.reader(&replay.file.content, arg.cursor.offset, replay.end);
-        let mut here = Bytes::new();
         let now = self.sys.clock.now();
-        let mut same_bytes = replayable(session, replay, &arg.commit, now);
-        let mut end = arg.cursor.offset;
+        let offset = arg.cursor.offset;
+        let other_end = |declared| offset.saturating_add(declared) != replay.end;
+        if !replayable(session, replay, &arg.commit, now) || body.declared().is_some_and(other_end)
+        {
+            return Err(Failure::Route(unknown()));
+        }
+        let mut stored = self.reader(&replay.file.content, offset, replay.end);
+        let mut here = Bytes::new();
+        let mut sent = Sent::nothing(offset);
         let mut hasher = ContentHasher::new();
-        while let Some(mut sent) = body.next().await? {
-            end = end.saturating_add(sent.len() as u64);
+        while let Some(mut bytes) = body.next().await? {
+            sent.end = sent.end.saturating_add(bytes.len() as u64);
             if arg.content_hash.is_some() {
-                hasher.update(&sent);
+                hasher.update(&bytes);
             }
-            while same_bytes && !sent.is_empty() {
+            while sent.is_stored && !bytes.is_empty() {
                 if here.is_empty() {
                     here = match stored.next().await? {
                         Some(bytes) => bytes,
                         None => {
-                            same_bytes = false;
+                            sent.is_stored = false;
                             break;
                         }
                     };
                 }
-                let length = here.len().min(sent.len());
-                same_bytes = here.split_to(length) == sent.split_to(length);
+                let length = here.len().min(bytes.len());
+                sent.is_stored = here.split_to(length) == bytes.split_to(length);
             }
         }
-        let repeat = Repeat {
-            session,
-            replay,
-            same_bytes,
-            end,
-            body_hash: hasher.finish(),
-        };
-        repeat.answer(arg, now).map_err(Failure::Route)
+        sent.hash = hasher.finish();
+        sent.repeated(replay, arg).map_err(Failure::Route)
     }
 }
 
@@ -300,30 +304,44 @@ enum Hashing {
     Whole(ContentHash),
 }
 
-/// A finish of a session that was finished before.
-struct Repeat<'r> {
-    session: Option<&'r Session>,
-    replay: &'r Replay,
-    /// Whether the body is what is stored there.
-    same_bytes: bool,
+/// What a finish brings to a session that was finished before.
+struct Sent {
     /// Offset and body together.
     end: u64,
-    body_hash: ContentHash,
+    /// Of the body.
+    hash: ContentHash,
+    /// Whether the body is what is stored there.
+    is_stored: bool,
 }
 
-impl Repeat<'_> {
-    fn answer(&self, arg: &UploadSessionFinishArg, now: Micros) -> Finished {
-        if !is_as_given(arg.content_hash.as_ref(), Some(self.body_hash)) {
-            return Err(UploadSessionFinishError::ContentHashMismatch);
-        }
-        let same = self.same_bytes
-            && self.end == self.replay.end
-            && replayable(self.session, self.replay, &arg.commit, now);
-        match same {
-            true => repeated(self.replay, &arg.commit),
-            false => Err(FinishRefusal::from(Refusal::NotFound).into()),
+impl Sent {
+    fn nothing(offset: u64) -> Self {
+        Self {
+            end: offset,
+            hash: ContentHash::of(&[]),
+            is_stored: true,
         }
     }
+
+    /// The answer of the finish by the same commit, if this is the same one. As everywhere, the
+    /// hash is judged after the offset.
+    fn repeated(&self, replay: &Replay, arg: &UploadSessionFinishArg) -> Finished {
+        if self.end != replay.end {
+            return Err(unknown());
+        }
+        if !is_as_given(arg.content_hash.as_ref(), Some(self.hash)) {
+            return Err(UploadSessionFinishError::ContentHashMismatch);
+        }
+        match self.is_stored {
+            true => repeated(replay, &arg.commit),
+            false => Err(unknown()),
+        }
+    }
+}
+
+/// A session that was finished otherwise is as good as none.
+fn unknown() -> UploadSessionFinishError {
+    FinishRefusal::from(Refusal::NotFound).into()
 }
 
 /// Whether a kept answer may still be repeated for this commit.
@@ -386,20 +404,21 @@ impl Operation for Finish {
         let Self {
             commit, received, ..
         } = self;
-        if self.damaged && view.replay.is_some() {
-            return Decision::unchanged(Err(UploadSessionFinishError::ContentHashMismatch));
-        }
         if let Some(replay) = &view.replay {
             // The same call got here first. Both continued the same bytes, so the whole hash
             // tells whether both brought the same ones.
-            let same = replayable(view.session.as_ref(), replay, &commit.info, commit.now)
-                && replay.end == self.incoming.size
-                && replay.file.hash == self.incoming.hash;
-            return Decision::unchanged(if same {
-                repeated(replay, &commit.info)
+            let answer = if !replayable(view.session.as_ref(), replay, &commit.info, commit.now)
+                || replay.end != self.incoming.size
+            {
+                Err(unknown())
+            } else if self.damaged {
+                Err(UploadSessionFinishError::ContentHashMismatch)
+            } else if replay.file.hash != self.incoming.hash {
+                Err(unknown())
             } else {
-                Err(FinishRefusal::from(Refusal::NotFound).into())
-            });
+                repeated(replay, &commit.info)
+            };
+            return Decision::unchanged(answer);
         }
         let session = match may_finish(
             view.session.as_ref(),

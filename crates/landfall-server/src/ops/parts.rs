@@ -13,7 +13,7 @@ use landfall_protocol::types::sessions::UploadSessionCursor;
 use landfall_protocol::{
     BlockDigests, BlockHasher, BodyHasher, ContentHash, ContentHasher, SessionId,
 };
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// What a part is to its session, by all that is known before its bytes are there.
 pub(super) enum Expected<'s> {
@@ -123,8 +123,12 @@ pub(super) enum Hashed {
 /// isn't kept: it would fill the disk, and no session would tell.
 pub(super) struct PartsHasher {
     entries: std::vec::IntoIter<UploadSessionAppendBatchArgEntry>,
-    /// The sessions as they are, and become by the parts before.
+    /// The sessions as they are, and those whose bytes come in order as they become by the parts
+    /// before.
     sessions: HashMap<SessionId, Session>,
+    /// Concurrent sessions that a part before may have changed: whether it did, shows only when
+    /// its bytes are compared with those that are stored.
+    open_to_change: HashSet<SessionId>,
     now: Micros,
     /// The part that comes, with its hasher, or why it won't be kept.
     current: Option<(Coming, Result<PartHasher, Refusal>)>,
@@ -170,6 +174,7 @@ impl PartsHasher {
             parts: Vec::with_capacity(entries.len()),
             entries: entries.into_iter(),
             sessions,
+            open_to_change: HashSet::new(),
             now,
             current: None,
             taken: 0,
@@ -187,7 +192,10 @@ impl PartsHasher {
         while let Some(entry) = self.entries.next() {
             let session = self.sessions.get(&entry.cursor.session_id);
             let length = Some(entry.length);
-            let expected = expect(session, self.now, &entry.cursor, length, entry.close);
+            let expected = match self.open_to_change.contains(&entry.cursor.session_id) {
+                true => Ok(Expected::Piece),
+                false => expect(session, self.now, &entry.cursor, length, entry.close),
+            };
             let hasher = match expected.map(|expected| PartHasher::new(expected, false)) {
                 Ok(Ok(hasher)) => Ok(hasher),
                 Ok(Err(error)) => {
@@ -210,7 +218,7 @@ impl PartsHasher {
         }
     }
 
-    /// Ends the part that came. The parts after it find its session as it becomes.
+    /// Ends the part that came. Parts after it find the session as it becomes.
     fn end(&mut self) {
         let Some((Coming { entry, begin, .. }, hasher)) = self.current.take() else {
             return;
@@ -225,7 +233,12 @@ impl PartsHasher {
         if let Ok(part) = &part
             && let Some(session) = self.sessions.get_mut(&part.cursor.session_id)
         {
-            part.foretell(session);
+            match &part.hashed {
+                Hashed::InOrder(after) => part.foretell(session, after),
+                Hashed::Blocks(_) => {
+                    self.open_to_change.insert(part.cursor.session_id.clone());
+                }
+            }
         }
         self.parts.push(part);
     }
@@ -282,19 +295,13 @@ impl Part {
         }
     }
 
-    /// What the session becomes by this part, as far as that can be told without its pieces.
-    fn foretell(&self, session: &mut Session) {
-        match (&mut session.bytes, &self.hashed) {
-            (SessionBytes::Sequential { length, hasher }, Hashed::InOrder(after))
-                if session.state == SessionState::Open =>
-            {
-                *length += self.length;
-                *hasher = after.state();
-            }
-            (SessionBytes::Concurrent { end, .. }, _) => {
-                *end = (*end).max(self.cursor.offset + self.length);
-            }
-            _ => {}
+    /// What a session whose bytes come in order becomes by this part.
+    fn foretell(&self, session: &mut Session, after: &ContentHasher) {
+        if session.state == SessionState::Open {
+            session.bytes = SessionBytes::Sequential {
+                length: self.cursor.offset + self.length,
+                hasher: after.state(),
+            };
         }
         if self.close {
             session.state = SessionState::Closed;

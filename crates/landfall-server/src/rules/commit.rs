@@ -2,6 +2,7 @@
 
 use super::naming::{Numbering, Strategy, free_name};
 use super::place::{NewFolder, above, malformed};
+use super::planted::{Fault, planted};
 use crate::meta::Place;
 use crate::meta::rows::{Entry, FileEntry, JournalId, Namespace, Node};
 use landfall_protocol::types::files::{CommitInfo, WriteConflictError, WriteError, WriteMode};
@@ -107,7 +108,9 @@ pub fn decide(
     let after = namespace.used.saturating_sub(freed) + incoming.size;
     match namespace.quota {
         // Who is over the quota may still replace a file by a smaller one.
-        Some(quota) if after > quota && incoming.size > freed => Err(WriteError::InsufficientSpace),
+        Some(quota) if after > quota && incoming.size > freed && !planted(Fault::Endless) => {
+            Err(WriteError::InsufficientSpace)
+        }
         _ => Ok(Verdict::Write(landing)),
     }
 }
@@ -137,7 +140,7 @@ fn at_target<'a>(
     commit: &CommitInfo,
     incoming: Incoming,
 ) -> AtTarget<'a> {
-    let strict = commit.strict_conflict;
+    let strict = commit.strict_conflict && !planted(Fault::NotStrict);
     let Some(node) = target else {
         return AtTarget::Free;
     };
@@ -153,7 +156,10 @@ fn at_target<'a>(
             }
             match &commit.mode {
                 WriteMode::Overwrite => AtTarget::Replace { node, file },
-                WriteMode::Update(rev) if *rev == file.rev => AtTarget::Replace { node, file },
+                WriteMode::Update(rev) if *rev == file.rev || planted(Fault::StaleReplaces) => {
+                    AtTarget::Replace { node, file }
+                }
+                WriteMode::Add if planted(Fault::AddReplaces) => AtTarget::Replace { node, file },
                 WriteMode::Add | WriteMode::Update(_) => {
                     AtTarget::Conflict(WriteConflictError::File)
                 }

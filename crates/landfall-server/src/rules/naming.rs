@@ -4,6 +4,7 @@
 //! conflicted copy, with the account's display name if it has one: `document (Panda's
 //! conflicted copy).txt`, the second `document (Panda's conflicted copy 2).txt`.
 
+use super::planted::{Fault, planted};
 use crate::meta::rows::JournalId;
 use crate::meta::{EXTENSION, FAMILY, Place, Taken, split};
 use landfall_protocol::limits;
@@ -69,8 +70,9 @@ pub fn free_name(
     };
     // Thousands of candidates may have to be looked up, while everybody waits for the lock.
     let taken: HashMap<&str, &Taken> = taken.iter().map(|one| (&*one.name, one)).collect();
+    let first = if planted(Fault::Numbers) { 2 } else { 1 };
     // One more candidate than there are taken names: one of them must be free.
-    (1..=taken.len() as u64 + 1).find_map(|nth| {
+    (first..=taken.len() as u64 + 1).find_map(|nth| {
         let suffix = match (strategy, &owner, nth) {
             (Strategy::Number(Numbering::Documented), ..) => format!(" ({})", nth + 1),
             (Strategy::Number(Numbering::Observed), ..) => format!(" ({nth})"),

@@ -1,5 +1,6 @@
 //! What a write needs above its target.
 
+use super::planted::{Fault, planted};
 use crate::meta::Place;
 use crate::meta::rows::{Entry, JournalId};
 use landfall_protocol::DisplayPath;
@@ -37,6 +38,7 @@ pub fn above(place: &Place) -> Result<Above, WriteError> {
             Some(Entry::File(_)) => {
                 return Err(WriteError::Conflict(WriteConflictError::FileAncestor));
             }
+            Some(Entry::Folder(_)) if planted(Fault::Letters) => folder.child(wanted.name()).ok(),
             Some(Entry::Folder(_)) => node.as_ref().map(|node| node.path.clone()),
             Some(Entry::DeletedFile | Entry::DeletedFolder) | None => None,
         };

@@ -1,5 +1,6 @@
 //! What may be done to a session: the offsets rule, and what a finish needs.
 
+use super::planted::{Fault, planted};
 use crate::meta::rows::{Session, SessionBytes, SessionState};
 use crate::sys::Micros;
 use landfall_protocol::limits;
@@ -67,7 +68,9 @@ pub enum Accepted<'a> {
 pub fn usable(session: Option<&Session>, now: Micros) -> Result<&Session, Refusal> {
     session
         .filter(|session| session.state != SessionState::Committed)
-        .filter(|session| now < session.created.plus_seconds(limits::SESSION_LIFE))
+        .filter(|session| {
+            now < session.created.plus_seconds(limits::SESSION_LIFE) || planted(Fault::Ageless)
+        })
         .ok_or(Refusal::NotFound)
 }
 
@@ -87,7 +90,7 @@ pub fn may_append(
 ) -> Result<Accepted<'_>, Refusal> {
     let session = usable(session, now)?;
     at_end(session, offset)?;
-    if session.state == SessionState::Closed {
+    if session.state == SessionState::Closed && !planted(Fault::Reopened) {
         return if length == 0 {
             Ok(Accepted::Nothing)
         } else {
@@ -114,13 +117,13 @@ pub fn may_finish(
     match session.bytes {
         SessionBytes::Concurrent { .. } if length > 0 => return Err(FinishRefusal::DataNotAllowed),
         SessionBytes::Concurrent { .. } if open => return Err(FinishRefusal::ConcurrentNotClosed),
-        SessionBytes::Concurrent { stored, end } if stored < end => {
+        SessionBytes::Concurrent { stored, end } if stored < end && !planted(Fault::Holes) => {
             return Err(FinishRefusal::MissingData);
         }
         _ => {}
     }
     at_end(session, offset)?;
-    if finishing == Finishing::InBatch && open {
+    if finishing == Finishing::InBatch && open && !planted(Fault::OpenInBatch) {
         return Err(FinishRefusal::NotClosed);
     }
     if !open && length > 0 {
@@ -132,7 +135,7 @@ pub fn may_finish(
 
 fn at_end(session: &Session, offset: u64) -> Result<(), Refusal> {
     match session.stored() {
-        stored if stored == offset => Ok(()),
+        stored if stored == offset || planted(Fault::AnyOffset) => Ok(()),
         stored => Err(Refusal::IncorrectOffset(stored)),
     }
 }

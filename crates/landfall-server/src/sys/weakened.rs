@@ -4,7 +4,8 @@
 //! `weakened`, which no release has, the environment variable [`VARIABLE`] takes one safeguard
 //! away. Without the feature this is `false`, and the compiler removes the question.
 
-/// The environment variable that names the safeguard to take away.
+/// The environment variable that names the safeguard to take away, or the
+/// [fault](crate::rules::planted) to plant.
 pub const VARIABLE: &str = "LANDFALL_WEAKENED";
 
 /// A safeguard.
@@ -34,10 +35,7 @@ pub(crate) enum Safeguard {
 
 /// Whether the safeguard was taken away.
 pub(crate) fn without(safeguard: Safeguard) -> bool {
-    if !cfg!(feature = "weakened") {
-        return false;
-    }
-    let name = match safeguard {
+    is_named(match safeguard {
         Safeguard::FileSync => "file-sync",
         Safeguard::DirSync => "dir-sync",
         Safeguard::CommitSync => "commit-sync",
@@ -48,6 +46,10 @@ pub(crate) fn without(safeguard: Safeguard) -> bool {
         Safeguard::Stop => "stop",
         Safeguard::Settle => "settle",
         Safeguard::Reserve => "reserve",
-    };
-    std::env::var(VARIABLE).is_ok_and(|gone| gone == name)
+    })
+}
+
+/// Whether the variable has this value.
+pub(crate) fn is_named(name: &str) -> bool {
+    cfg!(feature = "weakened") && std::env::var(VARIABLE).is_ok_and(|gone| gone == name)
 }

@@ -1,0 +1,333 @@
+//! Sessions: the offsets rule, pieces in any order, finishes and their repetition.
+
+use super::{Body, Commit, Cursor, Oracle, Refused, Symbol, tag, under};
+use bytes::{Bytes, BytesMut};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+const DAY: i64 = 24 * 60 * 60;
+const LIFE: i64 = 7 * DAY;
+
+/// Pieces of a concurrent session are whole blocks of 4 MiB.
+pub(super) const BLOCK: u64 = 4 * 1024 * 1024;
+
+/// A file ends here.
+pub(super) const MOST: u64 = (1 << 41) - (1 << 22);
+
+#[derive(Clone, Debug)]
+pub(super) struct Session {
+    created: i64,
+    pub(super) closed: bool,
+    pub(super) data: Data,
+    finished: Option<Finished>,
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum Data {
+    /// In order.
+    Sequential(Bytes),
+    /// In any order: blocks by their numbers, and the size that the closing piece told.
+    Concurrent(BTreeMap<u64, Bytes>, Option<u64>),
+}
+
+/// A finish that took place.
+#[derive(Clone, Debug)]
+struct Finished {
+    at: i64,
+    commit: Commit,
+    content: Bytes,
+    answer: Result<Value, Refused>,
+}
+
+impl Session {
+    /// What a finish must say.
+    pub(super) fn offset(&self) -> u64 {
+        match &self.data {
+            Data::Sequential(bytes) => bytes.len() as u64,
+            Data::Concurrent(blocks, _) => blocks.values().map(|block| block.len() as u64).sum(),
+        }
+    }
+
+    /// Where the last byte is.
+    pub(super) fn reach(&self) -> u64 {
+        match &self.data {
+            Data::Sequential(bytes) => bytes.len() as u64,
+            Data::Concurrent(blocks, size) => {
+                let last = blocks.last_key_value();
+                let end = last.map_or(0, |(nth, block)| nth * BLOCK + block.len() as u64);
+                size.unwrap_or(end)
+            }
+        }
+    }
+
+    pub(super) fn is_concurrent(&self) -> bool {
+        matches!(self.data, Data::Concurrent(..))
+    }
+
+    pub(super) fn is_finished(&self) -> bool {
+        self.finished.is_some()
+    }
+
+    fn append(&mut self, offset: u64, close: bool, body: &Body) -> Result<(), Refused> {
+        let stored = self.offset();
+        let reach = self.reach();
+        let (length, end) = (body.length(), offset.saturating_add(body.length()));
+        match &mut self.data {
+            Data::Sequential(bytes) => {
+                if offset != stored {
+                    return Err(json!({".tag": "incorrect_offset", "correct_offset": stored}));
+                }
+                if self.closed && length > 0 {
+                    return Err(tag("closed"));
+                }
+                body.check()?;
+                *bytes = joined([&*bytes, &body.bytes]);
+                self.closed |= close;
+            }
+            Data::Concurrent(blocks, size) => {
+                if !offset.is_multiple_of(BLOCK) {
+                    return Err(tag("concurrent_session_invalid_offset"));
+                }
+                if !close && !length.is_multiple_of(BLOCK) {
+                    return Err(tag("concurrent_session_invalid_data_size"));
+                }
+                if end > MOST {
+                    return Err(tag("too_large"));
+                }
+                if size.is_some() && (end > reach || close && end != reach) {
+                    return Err(tag("closed"));
+                }
+                if close && end < reach {
+                    return Err(tag("concurrent_session_invalid_offset"));
+                }
+                body.check()?;
+                let mut after = blocks.clone();
+                for begin in (0..length).step_by(BLOCK as usize) {
+                    let until = (begin + BLOCK).min(length);
+                    let block = body.bytes.slice(begin as usize..until as usize);
+                    let nth = (offset + begin) / BLOCK;
+                    if *after.entry(nth).or_insert_with(|| block.clone()) != block {
+                        return Err(match close && size.is_some() {
+                            true => tag("closed"),
+                            false => tag("concurrent_session_invalid_offset"),
+                        });
+                    }
+                }
+                *blocks = after;
+                if close {
+                    (*size, self.closed) = (Some(end), true);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether it may be finished by a call with this body; its content with the body.
+    fn may_finish(&self, offset: u64, body: &Body, batch: bool) -> Result<Bytes, Refused> {
+        let (stored, length) = (self.offset(), body.length());
+        if self.is_concurrent() {
+            if length > 0 {
+                return Err(tag("concurrent_session_data_not_allowed"));
+            }
+            if !self.closed {
+                return Err(tag("concurrent_session_not_closed"));
+            }
+            if stored < self.reach() {
+                return Err(tag("concurrent_session_missing_data"));
+            }
+        }
+        if offset != stored {
+            let offset = json!({".tag": "incorrect_offset", "correct_offset": stored});
+            return Err(under("lookup_failed", offset));
+        }
+        if batch && !self.closed {
+            return Err(under("lookup_failed", tag("not_closed")));
+        }
+        if self.closed && length > 0 {
+            return Err(under("lookup_failed", tag("closed")));
+        }
+        body.check()?;
+        Ok(match &self.data {
+            Data::Sequential(bytes) => joined([bytes, &body.bytes]),
+            Data::Concurrent(blocks, _) => joined(blocks.values()),
+        })
+    }
+}
+
+impl Finished {
+    /// The same finish once more: the session, the end offset and the commit are the same, and
+    /// so is the body, if there is one.
+    fn repeat(
+        &self,
+        created: i64,
+        now: i64,
+        offset: u64,
+        commit: &Commit,
+        body: &Body,
+    ) -> Result<Value, Refused> {
+        let until = (created + LIFE).max(self.at + DAY);
+        let unknown = || Err(under("lookup_failed", tag("not_found")));
+        if now >= until || *commit != self.commit {
+            return unknown();
+        }
+        let end = offset.saturating_add(body.length());
+        if end != self.content.len() as u64 {
+            return unknown();
+        }
+        body.check()?;
+        if self.content[offset as usize..] != body.bytes {
+            return unknown();
+        }
+        self.answer.clone()
+    }
+}
+
+impl Oracle {
+    pub(super) fn start(
+        &mut self,
+        concurrent: bool,
+        close: bool,
+        body: &Body,
+    ) -> Result<Value, Refused> {
+        if concurrent && close {
+            return Err(tag("concurrent_session_close_not_allowed"));
+        }
+        if concurrent && body.length() > 0 {
+            return Err(tag("concurrent_session_data_not_allowed"));
+        }
+        body.check()?;
+        Ok(json!({"session_id": self.new_session(concurrent, close, &body.bytes)}))
+    }
+
+    pub(super) fn new_session(&mut self, concurrent: bool, closed: bool, bytes: &Bytes) -> Symbol {
+        self.sessions.push(Session {
+            created: self.now,
+            closed,
+            data: match concurrent {
+                true => Data::Concurrent(BTreeMap::new(), None),
+                false => Data::Sequential(bytes.clone()),
+            },
+            finished: None,
+        });
+        format!("<session {}>", self.sessions.len())
+    }
+
+    /// The session of this symbol, if it is known and young enough; with the time.
+    fn session(&mut self, symbol: &Symbol) -> Option<&mut Session> {
+        let number = symbol.strip_prefix("<session ")?.strip_suffix('>')?;
+        let nth: usize = number.parse().ok()?;
+        self.sessions.get_mut(nth.checked_sub(1)?)
+    }
+
+    /// Whether the session of this number still takes bytes or a finish.
+    pub(super) fn is_usable(&self, nth: usize) -> bool {
+        let session = &self.sessions[nth];
+        !session.is_finished() && self.now < session.created + LIFE
+    }
+
+    pub(super) fn append(
+        &mut self,
+        cursor: &Cursor,
+        close: bool,
+        body: &Body,
+    ) -> Result<(), Refused> {
+        let now = self.now;
+        match self.session(&cursor.session) {
+            Some(session) if !session.is_finished() && now < session.created + LIFE => {
+                session.append(cursor.offset, close, body)
+            }
+            _ => Err(tag("not_found")),
+        }
+    }
+
+    pub(super) fn append_batch(
+        &mut self,
+        parts: &[(Cursor, u64, bool)],
+        body: &Body,
+    ) -> Result<Value, Refused> {
+        let whole: u64 = parts.iter().map(|(_, length, _)| length).sum();
+        if !body.huge && whole != body.length() {
+            return Err(tag("length_mismatch"));
+        }
+        body.check()?;
+        let mut rest = body.bytes.clone();
+        let entries = parts.iter().map(|(cursor, length, close)| {
+            let part = Body::of(rest.split_to(*length as usize));
+            let appended = self.append(cursor, *close, &part);
+            self.entry("append_batch", appended.map(|()| Value::Null))
+        });
+        let entries: Vec<Value> = entries.collect();
+        Ok(json!({ "entries": entries }))
+    }
+
+    pub(super) fn finish(
+        &mut self,
+        cursor: &Cursor,
+        commit: &Commit,
+        body: &Body,
+        batch: bool,
+    ) -> Result<Value, Refused> {
+        let now = self.now;
+        let unknown = || Err(under("lookup_failed", tag("not_found")));
+        let Some(session) = self.session(&cursor.session) else {
+            return unknown();
+        };
+        if let Some(finished) = &session.finished {
+            return finished.repeat(session.created, now, cursor.offset, commit, body);
+        }
+        if now >= session.created + LIFE {
+            return unknown();
+        }
+        let content = session.may_finish(cursor.offset, body, batch)?;
+        // Whatever becomes of the commit, the body is a part of the session now.
+        if let Data::Sequential(bytes) = &mut session.data {
+            *bytes = content.clone();
+        }
+        let saved = self.tree.commit(commit, &content, now);
+        let answer = told(saved.map_err(|error| under("path", error))?, commit);
+        let finished = Finished {
+            at: now,
+            commit: commit.clone(),
+            content,
+            answer: answer.clone(),
+        };
+        let session = self.session(&cursor.session).expect("it was there");
+        session.finished = Some(finished);
+        answer
+    }
+
+    pub(super) fn upload(&mut self, commit: &Commit, body: &Body) -> Result<Value, Refused> {
+        body.check()?;
+        match self.tree.commit(commit, &body.bytes, self.now) {
+            Ok(saved) => told(saved, commit),
+            Err(reason) => {
+                let kept = self.new_session(false, false, &body.bytes);
+                Err(json!({".tag": "path", "reason": reason, "upload_session_id": kept}))
+            }
+        }
+    }
+}
+
+/// What is told of a file that was saved: there are no templates of properties, so it has none.
+fn told(saved: Value, commit: &Commit) -> Result<Value, Refused> {
+    match commit.properties {
+        false => Ok(saved),
+        true => {
+            let unknown = json!({".tag": "template_not_found", "template_not_found": "ptid:none"});
+            Err(under("properties_error", unknown))
+        }
+    }
+}
+
+fn joined<'b>(parts: impl IntoIterator<Item = &'b Bytes>) -> Bytes {
+    let mut parts: Vec<&Bytes> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+    match parts.len() {
+        0 => Bytes::new(),
+        1 => parts.remove(0).clone(),
+        _ => {
+            let mut whole = BytesMut::new();
+            parts.iter().for_each(|part| whole.extend_from_slice(part));
+            whole.freeze()
+        }
+    }
+}
