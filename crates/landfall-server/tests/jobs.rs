@@ -3,7 +3,7 @@
 use landfall_protocol::{AsyncJobId, limits};
 use landfall_server::meta::rows::AsyncJob;
 use landfall_server::meta::{Effect, Meta, SqliteEngine, Unconditional};
-use landfall_server::sys::{Clock, Failpoints, Micros};
+use landfall_server::sys::{Clock, Micros, Sys};
 use landfall_testkit::{Answer, Stores, TestServer, on_each_store};
 use serde_json::{Value, json};
 
@@ -118,8 +118,7 @@ async fn abandoned(server: &TestServer, session: &str) -> String {
         .directory()
         .expect("a directory")
         .join("metadata.sqlite");
-    let meta =
-        Meta::new(SqliteEngine::open(&file, Failpoints::default()).expect("the metadata opens"));
+    let meta = Meta::new(SqliteEngine::open(&file, &Sys::real()).expect("the metadata opens"));
     let argument = json!({"entries": [{
         "cursor": {"session_id": session, "offset": 5}, "commit": {"path": "/f"},
     }]});

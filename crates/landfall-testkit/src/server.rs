@@ -82,15 +82,15 @@ impl TestServer {
             Stores::Memory => None,
             Stores::Directory => Some(tempfile::tempdir().expect("a temporary directory")),
         };
-        Self::serve(fs, directory, numbering).await
+        Self::set_up(fs, directory, numbering).await
     }
 
     /// Starts a server on a data directory that may be one already.
     pub async fn on(directory: TempDir) -> Self {
-        Self::serve(Arc::new(RealFs), Some(directory), Numbering::Documented).await
+        Self::set_up(Arc::new(RealFs), Some(directory), Numbering::Documented).await
     }
 
-    async fn serve(fs: Arc<dyn Fs>, directory: Option<TempDir>, numbering: Numbering) -> Self {
+    async fn set_up(fs: Arc<dyn Fs>, directory: Option<TempDir>, numbering: Numbering) -> Self {
         let clock = Arc::new(ManualClock::at(BEGIN));
         let sys = Sys {
             clock: Arc::clone(&clock) as _,
