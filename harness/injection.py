@@ -9,8 +9,10 @@ import time
 # A fault that hasn't been met by then is not met at all.
 PATIENCE = 30
 FIRED = ("(INJECTED)", "(DELAYED)")
+# A call during which another thread's came is told in two lines.
+UNFINISHED, RESUMED = "<unfinished ...>", " resumed>"
 OF_FD = re.compile(r"^\d+ +\w+\(\d+<([^>]+)>")
-WRITTEN = re.compile(r", (\d+), (\d+)(?:\) += \d+$| <unfinished)")
+WRITTEN = re.compile(r", (\d+), (\d+) ?\) += \d+$")
 
 
 class NotFired(Exception):
@@ -19,11 +21,12 @@ class NotFired(Exception):
 
 class Injection:
     """While it is open, these calls of the process fail, or are slow: only those that are about
-    one of the paths, if any are given. `also` are calls to record as well."""
+    one of the paths, if any are given. Only what is about files `within` counts as met: a thread
+    also opens what its libraries want. `also` are calls to record as well."""
 
-    def __init__(self, pid, trace, calls, how, when="1", paths=(), also=()):
+    def __init__(self, pid, trace, within, calls, how, when="1", paths=(), also=()):
         self.trace = trace
-        self._tail = 0
+        self.within = str(within)
         command = ["strace", "-f", "-qq", "-y", "-s", "0", "-o", str(trace)]
         command += ["-e", "trace=" + ",".join((*calls, *also))]
         command += ["-e", f"inject={','.join(calls)}:{how}:when={when}"]
@@ -43,8 +46,8 @@ class Injection:
         self._strace.stderr.close()
 
     def fired(self):
-        """The lines of the calls that failed."""
-        return fired(self.trace)
+        """The calls that failed."""
+        return [call for call in fired(self.trace) if self.within in call]
 
     def wait(self):
         """Until the fault was met."""
@@ -73,17 +76,30 @@ class Injection:
             time.sleep(0.01)
 
 
+def calls(trace):
+    """The calls in a trace, each in one line, in the order in which they ended."""
+    begun = {}
+    with open(trace, errors="replace") as lines:
+        for line in map(str.rstrip, lines):
+            thread = line.partition(" ")[0]
+            if line.endswith(UNFINISHED):
+                begun[thread] = line.removesuffix(UNFINISHED)
+            elif RESUMED in line:
+                yield begun.pop(thread, "") + line.split(RESUMED, 1)[1]
+            else:
+                yield line
+
+
 def fired(trace):
-    """The lines of a trace that tell of a call that failed on demand, or was slow."""
+    """The calls in a trace that failed on demand, or were slow."""
     if not trace.exists():
         return []
-    with open(trace, errors="replace") as lines:
-        return [line for line in lines if any(mark in line for mark in FIRED)]
+    return [call for call in calls(trace) if call.endswith(FIRED)]
 
 
-def path_of(line):
+def path_of(call):
     """The file that a traced call is about, by its descriptor."""
-    match = OF_FD.match(line)
+    match = OF_FD.match(call)
     return match.group(1) if match else None
 
 
@@ -96,15 +112,14 @@ class LostLog:
         """From a trace of the writes and syncs of one file, of which a sync failed."""
         self.path, self._pieces = None, []
         written = []
-        with open(trace, errors="replace") as lines:
-            for line in lines:
-                if "sync" in line and "(INJECTED)" in line:
-                    self.path = path_of(line)
-                    break
-                if "sync" in line:
-                    written = []
-                elif match := WRITTEN.search(line.rstrip()):
-                    written.append((int(match.group(2)), int(match.group(1))))
+        for call in calls(trace):
+            if match := WRITTEN.search(call):
+                written.append((int(match.group(2)), int(match.group(1))))
+            elif call.endswith(FIRED):
+                self.path = path_of(call)
+                break
+            elif call.endswith("= 0"):
+                written = []
         if self.path:
             with open(self.path, "rb") as file:
                 for offset, length in written:
@@ -113,7 +128,7 @@ class LostLog:
 
     def lose(self):
         """As if the power went: each piece that nobody has written anew is gone."""
-        if not os.path.exists(self.path):
+        if self.path is None or not os.path.exists(self.path):
             return
         with open(self.path, "r+b") as file:
             for offset, was in self._pieces:

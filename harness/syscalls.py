@@ -205,7 +205,10 @@ class Met:
         fault = self.fault
         # The writes are recorded to know what a failed sync was for.
         also = ("pwrite64",) if fault.fails_sync else ()
-        return Injection(self.server.process.pid, self.world.trace, fault.calls, fault.how, fault.when, paths, also)
+        world = self.world
+        return Injection(
+            self.server.process.pid, world.trace, world.data, fault.calls, fault.how, fault.when, paths, also
+        )
 
     def hold_back(self):
         """An upload that is half-way when the fault begins, so that its file is known."""

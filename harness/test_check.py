@@ -4,11 +4,14 @@ Run: python3 harness/test_check.py
 """
 
 import copy
+import tempfile
 import unittest
+from pathlib import Path
 
 from check import check
 from content import BLOCK, ContentHash, Piece, hash_of
 from history import ACKED, MAYBE, REFUSED, Commit, Deletion, File, History, Session
+from injection import LostLog, fired, path_of
 from observe import Seen
 from strict_disk import Perishable
 
@@ -291,6 +294,34 @@ class Trace(unittest.TestCase):
 
     def test_new_directory(self):
         self.assertEqual(self.left('7 mkdir("/d/e", 0700)     = 0')[0], {"/d/e"})
+
+
+class Injected(unittest.TestCase):
+    """What is taken from a trace of calls that failed on demand."""
+
+    def test_a_failed_sync_takes_what_was_written_since_the_one_before(self):
+        with tempfile.TemporaryDirectory() as work:
+            log, trace = Path(work) / "log", Path(work) / "trace"
+            log.write_bytes(bytes(range(1, 9)))
+            trace.write_text(
+                f"""7 pwrite64(9<{log}>, ""..., 2, 0) = 2
+7 fdatasync(9<{log}>) = 0
+7 pwrite64(9<{log}>, ""..., 2, 2) = 2
+8 openat(AT_FDCWD</>, "/d/x", O_RDONLY <unfinished ...>
+7 pwrite64(9<{log}>, ""..., 1, 6 <unfinished ...>
+8 <... openat resumed>) = 3</d/x>
+7 <... pwrite64 resumed>) = 1
+7 fdatasync(9<{log}> <unfinished ...>
+7 <... fdatasync resumed>) = -1 EIO (Input/output error) (INJECTED)
+"""
+            )
+            self.assertEqual([path_of(call) for call in fired(trace)], [str(log)])
+            lost = LostLog(trace)
+            with open(log, "r+b") as file:
+                file.write(b"\0\0\0")
+            lost.lose()
+            # 3 was written anew, and with it its neighbour of the same call.
+            self.assertEqual(log.read_bytes(), bytes([0, 0, 0, 4, 5, 6, 0, 8]))
 
 
 if __name__ == "__main__":
