@@ -97,7 +97,7 @@ pub trait BlobStore: Debug + Send + Sync {
 /// A blob that is being written. Dropped before [`Self::finish`], it leaves nothing behind;
 /// a crash may leave garbage.
 pub trait BlobWriter: Send {
-    /// Takes the next bytes; waits while [`UNWRITTEN`] are on their way.
+    /// Takes the next bytes; waits while too many are on their way.
     fn write(&mut self, bytes: Bytes) -> BoxFuture<'_, Result<(), BlobError>>;
 
     /// Makes bytes and name survive power loss.
