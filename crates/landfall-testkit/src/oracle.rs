@@ -2,7 +2,7 @@
 //!
 //! The oracle is written from the description of the API alone, with byte vectors and a map, one
 //! call after the other; it shares no rule with the server. Random sequences of calls
-//! ([`Case`]) are played against a server ([`play`](Case::play)), and each answer, the tree, all
+//! ([`Case`]) are played against a server (`play`), and each answer, the tree, all
 //! contents and the feed of notifications are compared with what the oracle says.
 //!
 //! What the server draws at random (ids of sessions, files and jobs, revs) has symbols here:
