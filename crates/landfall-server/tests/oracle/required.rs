@@ -13,6 +13,11 @@ use landfall_protocol::types::sessions::{
 /// Errors of the specification that this server never gives to a client that is alone: where
 /// (`*`: anywhere), which, why.
 const NEVER: &[(&str, &str, &str)] = &[
+    (
+        "*",
+        "path/insufficient_space",
+        "accounts without a quota play; tests/quota.rs has the others",
+    ),
     ("*", "path/team_folder", "there are no teams"),
     ("*", "path/operation_suppressed", "there are no teams"),
     ("*", "path/access_restricted", "there are no teams"),
@@ -57,11 +62,6 @@ const NEVER: &[(&str, &str, &str)] = &[
         "create_folder",
         "path/no_write_permission",
         "its oracle knows no namespaces",
-    ),
-    (
-        "create_folder",
-        "path/insufficient_space",
-        "a folder takes none",
     ),
     ("delete", "path_lookup/not_file", "folders are deleted too"),
     ("delete", "path_lookup/not_folder", "files are deleted too"),
