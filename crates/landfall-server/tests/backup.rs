@@ -112,6 +112,10 @@ impl Fs for Gate {
         RealFs.sync_dir(dir)
     }
 
+    fn rewrite(&self, path: &Path) -> io::Result<()> {
+        RealFs.rewrite(path)
+    }
+
     fn open(&self, path: &Path) -> io::Result<File> {
         RealFs.open(path)
     }
@@ -130,10 +134,6 @@ impl Fs for Gate {
 
     fn network(&self, dir: &Path) -> io::Result<Option<&'static str>> {
         RealFs.network(dir)
-    }
-
-    fn rewrite(&self, path: &Path) -> io::Result<()> {
-        RealFs.rewrite(path)
     }
 
     fn space(&self, dir: &Path) -> io::Result<Space> {

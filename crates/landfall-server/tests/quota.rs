@@ -24,7 +24,8 @@ fn assert_full(answer: &Answer, quota: usize, used: usize, unfinished: usize) {
         answer.text(),
         format!(
             "The account is full: its quota is {quota} bytes, \
-             {used} are in files and {unfinished} in unfinished uploads."
+             {used} are in files and {unfinished} in unfinished uploads. \
+             Delete what isn't needed, or ask the operator of the server for more."
         )
     );
     assert_eq!(answer.header("content-type"), "text/plain; charset=utf-8");

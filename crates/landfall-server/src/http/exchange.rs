@@ -109,7 +109,7 @@ pub(super) async fn handle(state: Arc<State>, request: Request<Incoming>) -> Res
         (None, notifications::PATH) => "landfall/notifications",
         (None, _) => "unknown",
     };
-    if reply.status() == StatusCode::INSUFFICIENT_STORAGE {
+    if reply.is_disk_full() {
         state.service.room.ran_out();
     }
     state.metrics.count(name, reply.status());

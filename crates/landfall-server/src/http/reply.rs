@@ -24,6 +24,10 @@ pub(crate) struct Reply {
     response: Response<ReplyBody>,
 }
 
+/// The mark of an answer that says that the disk is full.
+#[derive(Clone, Copy, Debug)]
+struct DiskFull;
+
 /// A request that can't be understood: status 400 and a sentence, without its beginning.
 #[derive(Clone, Debug)]
 pub(crate) struct BadRequest(String);
@@ -169,10 +173,12 @@ impl Reply {
             }
             Trouble::Meta(MetaError::NoSpace) | Trouble::Blob(BlobError::NoSpace) => {
                 // The log has one line about it, by `Room`.
-                Self::text(
+                let mut reply = Self::text(
                     StatusCode::INSUFFICIENT_STORAGE,
                     "The server has no space left on its disk; nothing of this request was kept. Delete what isn't needed, and ask the operator of the server to make room.",
-                )
+                );
+                reply.response.extensions_mut().insert(DiskFull);
+                reply
             }
             Trouble::OverQuota(full) => {
                 Self::text(StatusCode::INSUFFICIENT_STORAGE, full.to_string())
@@ -276,6 +282,11 @@ impl Reply {
         self.response.headers_mut().insert(name, value);
     }
 
+    /// Whether it says that the disk is full; a full account has the same status.
+    pub(super) fn is_disk_full(&self) -> bool {
+        self.response.extensions().get::<DiskFull>().is_some()
+    }
+
     /// The status.
     pub(super) fn status(&self) -> u16 {
         self.response.status().as_u16()
@@ -304,5 +315,22 @@ impl Reply {
             self.set(HeaderName::from_static("x-dropbox-request-id"), id);
         }
         self.response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Reply;
+    use crate::blobs::BlobError;
+    use crate::ops::{OverQuota, Trouble};
+    use landfall_protocol::RouteId;
+
+    #[test]
+    fn a_full_account_is_no_full_disk() {
+        let reply = |trouble| Reply::trouble(RouteId::UploadSessionStart, &trouble);
+        let disk = reply(Trouble::Blob(BlobError::NoSpace));
+        let account = reply(Trouble::OverQuota(OverQuota::default()));
+        assert_eq!((disk.status(), account.status()), (507, 507));
+        assert!(disk.is_disk_full() && !account.is_disk_full());
     }
 }

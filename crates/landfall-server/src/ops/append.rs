@@ -101,7 +101,7 @@ impl Service {
         let sessions = self.sessions_of(caller, &entries).await?;
         let now = self.sys.clock.now();
         let allowance = self.allowance(caller, spared(&entries, &sessions)).await?;
-        allowance.takes(whole).map_err(Trouble::from)?;
+        allowance.allows(whole).map_err(Trouble::from)?;
         let mut parts = PartsHasher::new(entries, sessions, now, given.is_some());
         let received = self.receive(body, &mut parts, allowance).await?;
         self.sys.failpoints.hit(Point::AppendReceived)?;

@@ -77,16 +77,15 @@ pub(super) fn is_as_given(given: Option<&GivenHash>, hash: Option<ContentHash>) 
 }
 
 impl Service {
-    /// Takes in a body for which there is room, or as much of it as `look` wants to keep. Where the
-    /// request
-    /// doesn't say how many will come, it is given up when there are too many.
+    /// Takes in a body for which there is room, or as much of it as `look` wants to keep. Where
+    /// the request doesn't say how many bytes will come, it is given up when there are too many.
     pub(super) async fn receive(
         &self,
         body: &mut dyn IncomingBody,
         look: &mut dyn Look,
         allowance: Allowance,
     ) -> Result<Received, Trouble> {
-        allowance.takes(body.declared().unwrap_or(0))?;
+        allowance.allows(body.declared().unwrap_or(0))?;
         let mut length = 0;
         let mut kept = Vec::new();
         let mut small = BytesMut::new();
@@ -101,7 +100,7 @@ impl Service {
             };
             claim.receive(bytes.len())?;
             length += bytes.len() as u64;
-            allowance.takes(length)?;
+            allowance.allows(length)?;
             look.look(bytes, &mut kept);
             for bytes in kept.drain(..) {
                 match &mut large {

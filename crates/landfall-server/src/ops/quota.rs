@@ -1,4 +1,4 @@
-//! Whether an account has room for a body, found out before the body is read.
+//! Whether an account's quota allows a body, found out before the body is read.
 //!
 //! The commit measures exactly, but only what is committed; an account with a quota must not
 //! fill the disk by sessions that it never finishes, so here they count too. It is a look at a
@@ -9,14 +9,14 @@ use super::{Caller, Service};
 use crate::meta::rows::{ContentId, FileOffset};
 use crate::meta::{Loads, MetaError, Target};
 use crate::rules::commit::freed;
-use crate::rules::quota::{Filled, allowance};
+use crate::rules::quota::{Filled, left};
 use landfall_protocol::types::files::{CommitInfo, WriteMode};
 use std::ops::Range;
 
 /// The account has no room for a body.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "The account is full: its quota is {quota} bytes, {used} are in files and {unfinished} in unfinished uploads."
+    "The account is full: its quota is {quota} bytes, {used} are in files and {unfinished} in unfinished uploads. Delete what isn't needed, or ask the operator of the server for more."
 )]
 pub struct OverQuota {
     quota: u64,
@@ -24,7 +24,7 @@ pub struct OverQuota {
     unfinished: u64,
 }
 
-/// How many bytes of a body there is room for.
+/// How many bytes of a body an account may take in.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Allowance(Option<Limit>);
 
@@ -38,8 +38,8 @@ impl Allowance {
     /// As many as come.
     pub(super) const ANY: Self = Self(None);
 
-    /// Whether there is room for so many; for nothing there always is.
-    pub(super) fn takes(self, bytes: u64) -> Result<(), OverQuota> {
+    /// Whether so many are allowed; nothing always is.
+    pub(super) fn allows(self, bytes: u64) -> Result<(), OverQuota> {
         match self.0 {
             Some(limit) if bytes > limit.bytes && bytes > 0 => Err(limit.full),
             _ => Ok(()),
@@ -81,7 +81,7 @@ impl Spared {
 }
 
 impl Service {
-    /// How many bytes of a body the caller's account has room for.
+    /// How much of a body the caller's account may take in.
     pub(super) async fn allowance(
         &self,
         caller: &Caller,
@@ -108,7 +108,7 @@ impl Service {
                 filled.freed = freed(node.as_ref(), mode);
                 filled.before = *before;
             }
-            let mut bytes = allowance(filled).saturating_add(spared.refused);
+            let mut bytes = left(filled).saturating_add(spared.refused);
             for (content, range) in spared.again {
                 for piece in loads.pieces(&content, range.clone())? {
                     let begin = piece.offset.0.max(range.start.0);

@@ -1,4 +1,4 @@
-//! How many bytes of a body an account with a quota has room for.
+//! How many bytes of a body a quota allows.
 
 /// What fills an account, and what a body would free.
 #[derive(Clone, Copy, Debug, Default)]
@@ -15,21 +15,21 @@ pub struct Filled {
     pub before: u64,
 }
 
-/// How many bytes there is room for. It agrees with the commit ([`super::commit::decide`]), for
+/// How many bytes are left. It agrees with the commit ([`super::commit::decide`]), for
 /// which unfinished sessions don't count: what is let in here is not refused there for its size.
-pub fn allowance(filled: Filled) -> u64 {
+pub fn left(filled: Filled) -> u64 {
     let taken = filled.used.saturating_add(filled.unfinished);
-    let left = filled
+    let by_quota = filled
         .quota
         .saturating_add(filled.freed)
         .saturating_sub(taken);
     // Who is over the quota may still replace a file by a smaller one.
-    left.max(filled.freed.saturating_sub(filled.before))
+    by_quota.max(filled.freed.saturating_sub(filled.before))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Filled, allowance};
+    use super::{Filled, left};
 
     const FILLED: Filled = Filled {
         quota: 100,
@@ -41,11 +41,11 @@ mod tests {
 
     #[test]
     fn files_and_unfinished_sessions_fill_an_account() {
-        assert_eq!(allowance(FILLED), 30);
+        assert_eq!(left(FILLED), 30);
         let full = Filled { used: 80, ..FILLED };
-        assert_eq!(allowance(full), 0);
+        assert_eq!(left(full), 0);
         let over = Filled { used: 90, ..FILLED };
-        assert_eq!(allowance(over), 0);
+        assert_eq!(left(over), 0);
     }
 
     #[test]
@@ -54,7 +54,7 @@ mod tests {
             freed: 10,
             ..FILLED
         };
-        assert_eq!(allowance(replaces), 40);
+        assert_eq!(left(replaces), 40);
     }
 
     #[test]
@@ -64,11 +64,11 @@ mod tests {
             freed: 40,
             ..FILLED
         };
-        assert_eq!(allowance(over), 40);
+        assert_eq!(left(over), 40);
         // Of the smaller one, a part is in the session already.
         let goes_on = Filled { before: 15, ..over };
-        assert_eq!(allowance(goes_on), 25);
+        assert_eq!(left(goes_on), 25);
         let larger = Filled { before: 41, ..over };
-        assert_eq!(allowance(larger), 0);
+        assert_eq!(left(larger), 0);
     }
 }

@@ -67,9 +67,9 @@ pub enum Failure<E> {
     },
     /// There is no room, in the account or on the machine that serves (507); nothing was kept of
     /// the call.
-    #[error("there is no space left: {text}; make room there, or get more of it")]
+    #[error("there is no space left: {text}")]
     NoSpace {
-        /// Where, in the service's words.
+        /// Where, and what to do about it, in the service's words.
         text: String,
     },
     /// The service has trouble of its own (5xx).
@@ -311,7 +311,7 @@ pub(crate) fn judge<E: Wire>(route: RouteId, answer: &Answer) -> Failure<E> {
             None => Failure::Unfamiliar(refusal),
         },
         (507, ..) => Failure::NoSpace {
-            text: excerpt(&answer.body).trim_end_matches('.').to_owned(),
+            text: excerpt(&answer.body),
         },
         (408 | 500.., ..) => Failure::Server {
             status,
@@ -458,9 +458,9 @@ mod tests {
         for (body, told) in [
             (
                 "The account is full: its quota is 8 bytes.",
-                "there is no space left: The account is full: its quota is 8 bytes; make",
+                "there is no space left: The account is full: its quota is 8 bytes.",
             ),
-            ("", "there is no space left: (empty); make"),
+            ("", "there is no space left: (empty)"),
         ] {
             let full = error(507, Some(9), body);
             assert!(full.to_string().contains(told), "{full}");

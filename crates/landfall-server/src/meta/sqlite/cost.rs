@@ -6,9 +6,10 @@ use super::apply::apply;
 use super::load::Rows;
 use super::open;
 use crate::meta::rows::{
-    Account, AccountState, AsyncJob, Blob, BlobId, BlobOffset, BlobPlace, ContentId, Entry, Extent,
-    FileEntry, FileOffset, JournalId, Namespace, Node, Notification, NotificationEvent, Ns, Replay,
-    Revision, Session, SessionBytes, SessionState, Writer, rev,
+    Account, AccountState, AsyncJob, Blob, BlobId, BlobOffset, BlobPlace, ContentId, Deletion,
+    Entry, Extent, FileEntry, FileOffset, JournalId, Namespace, Node, Notification,
+    NotificationEvent, Ns, Replay, Revision, Session, SessionBytes, SessionState, Token, Writer,
+    rev,
 };
 use crate::meta::{Effect, End, Listing, Loads, MetaError, Rename, Target};
 use crate::sys::{Failpoints, Micros};
@@ -18,11 +19,14 @@ use landfall_protocol::{
     Timestamp,
 };
 use rusqlite::{Connection, TransactionBehavior};
+use sha2::{Digest, Sha256};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tempfile::TempDir;
 
 const NS: Ns = Ns(1);
+/// The tree of an account that has nothing.
+const OTHER: Ns = Ns(2);
 /// The first change below `/big`. All revs have the same number of digits, so they come in order.
 const FIRST: u64 = 1 << 20;
 /// As many as a step of the upkeep asks for, and less than the small store has of anything.
@@ -81,6 +85,10 @@ impl Store {
 
 fn account() -> AccountId {
     AccountId::from_stored("dbid:one")
+}
+
+fn other() -> AccountId {
+    AccountId::from_stored("dbid:other")
 }
 
 fn session_id(nth: u64) -> SessionId {
@@ -213,6 +221,16 @@ fn content(size: u64) -> Vec<Effect> {
         created: THEN,
         state: AccountState::Active,
     };
+    let other = Account {
+        id: other(),
+        name: "other".into(),
+        ns: OTHER,
+        ..one.clone()
+    };
+    let tree_of_other = Namespace {
+        ns: OTHER,
+        ..namespace
+    };
     let writer = Writer {
         id: "writer".into(),
         heartbeat: THEN,
@@ -221,6 +239,8 @@ fn content(size: u64) -> Vec<Effect> {
     let mut effects = vec![
         Effect::AddNamespace(namespace),
         Effect::AddAccount(one),
+        Effect::AddNamespace(tree_of_other),
+        Effect::AddAccount(other),
         Effect::PutWriter(writer),
         folder("/big", 1),
         folder("/few", 2),
@@ -248,6 +268,14 @@ fn content(size: u64) -> Vec<Effect> {
             None,
             Entry::File(file_now),
         ));
+        effects.push(Effect::AddToken(Token {
+            id: format!("token {nth:06}"),
+            hash: Sha256::digest(nth.to_le_bytes()).into(),
+            account: account(),
+            scopes: Vec::new(),
+            expires: None,
+            created: THEN,
+        }));
         for kind in ["old", "answered", "current", "open", "orphan"] {
             effects.extend(piece(kind, nth, inline()));
         }
@@ -316,6 +344,16 @@ fn listing(folder: &str, recursive: bool) -> Listing {
         },
         recursive,
         deleted: false,
+    }
+}
+
+/// A whole tree, with what was deleted in it.
+fn everything(ns: Ns) -> Listing {
+    Listing {
+        ns,
+        folder: PathKey::root(),
+        recursive: true,
+        deleted: true,
     }
 }
 
@@ -510,6 +548,58 @@ fn upkeep() -> Vec<(&'static str, Act)> {
                 vec![
                     Effect::RemoveNotification { ns: NS, journal },
                     Effect::RemoveJob(job(size / 2).id),
+                ]
+            }),
+        ),
+        ("deleted accounts", question(|rows, _| rows.deletions(1))),
+        (
+            "a slice of an account",
+            question(|rows, _| {
+                rows.any_sessions(&account(), SLICE)?;
+                rows.jobs(&account(), SLICE)?;
+                rows.notifications(NS, JournalId(0), SLICE)?;
+                rows.list(&everything(NS), None, JournalId::LAST, SLICE)?;
+                rows.revisions(NS, SLICE)
+            }),
+        ),
+        (
+            "nothing of an account",
+            question(|rows, _| {
+                rows.tokens(&other())?;
+                rows.any_sessions(&other(), SLICE)?;
+                rows.jobs(&other(), SLICE)?;
+                rows.notifications(OTHER, JournalId(0), SLICE)?;
+                rows.list(&everything(OTHER), None, JournalId::LAST, SLICE)?;
+                rows.revisions(OTHER, SLICE)
+            }),
+        ),
+        (
+            "a place is forgotten, and its file",
+            change(|size| {
+                let [.., current] = revs(size / 2);
+                vec![
+                    Effect::RemoveNode {
+                        ns: NS,
+                        key: big(size / 2).key(),
+                    },
+                    Effect::RemoveRevision {
+                        ns: NS,
+                        rev: current,
+                    },
+                ]
+            }),
+        ),
+        (
+            "an account goes",
+            change(|_| {
+                let account = other();
+                let deletion = Deletion {
+                    account: account.clone(),
+                    ns: OTHER,
+                };
+                vec![
+                    Effect::BeginDeletion { account },
+                    Effect::EndDeletion(deletion),
                 ]
             }),
         ),

@@ -33,6 +33,8 @@ CREATE TABLE token (
     created INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
+CREATE INDEX token_by_account ON token (account);
+
 CREATE TABLE session (
     id TEXT PRIMARY KEY,
     account TEXT NOT NULL REFERENCES account,
@@ -101,6 +103,7 @@ CREATE TABLE job (
     until INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
+CREATE INDEX job_by_account ON job (account);
 CREATE INDEX job_by_age ON job (created);
 
 -- What a user's clients are told of: changes that were not muted. event: 0 file added,
@@ -191,7 +194,6 @@ CREATE TABLE node (
 CREATE UNIQUE INDEX node_by_name ON node (ns, parent_key, name_key);
 CREATE UNIQUE INDEX node_by_journal ON node (ns, journal);
 CREATE UNIQUE INDEX node_by_id ON node (ns, id) WHERE id IS NOT NULL;
--- By it SQLite finds out whether a revision may go; it would pass over one that isn't unique,
--- and look through the whole tree.
+-- For the foreign key: who removes a revision must not look through the whole tree.
 CREATE UNIQUE INDEX node_by_revision ON node (ns, rev);
 CREATE INDEX replay_by_revision ON replay (ns, rev);

@@ -36,6 +36,7 @@ CREATE INDEX doomed_by_age ON doomed (since);
 CREATE UNIQUE INDEX node_by_revision ON node (ns, rev);
 DROP INDEX revision_by_end;
 CREATE INDEX revision_by_end ON revision (ended, ns, rev) WHERE ended IS NOT NULL;
+
 CREATE TABLE hold (
     id TEXT PRIMARY KEY,
     until INTEGER NOT NULL
@@ -71,7 +72,9 @@ DROP TABLE replay;
 ALTER TABLE replay_2 RENAME TO replay;
 CREATE INDEX replay_by_revision ON replay (ns, rev);
 
+CREATE INDEX token_by_account ON token (account);
 CREATE INDEX session_by_account ON session (account, state);
+CREATE INDEX job_by_account ON job (account);
 
 -- Aborted sessions left contents behind that nobody refers to.
 INSERT INTO orphan (content)
