@@ -74,11 +74,15 @@ impl Checkpoints {
             return Copied::Well;
         }
         let left = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| {
-            let (pages, copied): (u32, u32) = (row.get(1)?, row.get(2)?);
-            Ok(u64::from(pages.saturating_sub(copied)) * PAGE)
+            let (pages, copied): (i64, i64) = (row.get(1)?, row.get(2)?);
+            // -1: another process is copying just now.
+            let left = pages.checked_sub(copied).filter(|_| pages >= 0);
+            Ok(left.and_then(|left| u64::try_from(left).ok()))
         });
         match left {
-            Ok(left) => {
+            Ok(None) => {}
+            Ok(Some(left)) => {
+                let left = left * PAGE;
                 self.pending.store(left, Ordering::SeqCst);
                 if std::mem::take(&mut self.behind) {
                     tracing::info!("the metadata's log can be copied again");
