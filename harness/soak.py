@@ -147,7 +147,7 @@ class Soak:
 class Upkeep(threading.Thread):
     """Makes sessions old, and collects and checks in processes of its own, beside the server."""
 
-    REMOVED = re.compile(r"removed (\d+) (.+), (\d+) (.+), (\d+) (.+), (\d+) (.+)")
+    REMOVED = re.compile(r"(\d+) ([^,]+)")
 
     def __init__(self, soak):
         super().__init__(name="upkeep", daemon=True)
@@ -194,13 +194,13 @@ class Upkeep(threading.Thread):
 
     def collect(self):
         told = self.admin("collect", "--now", f"--keep-revisions={self.options.keep}s")
-        removed = self.REMOVED.match(told)
-        if not removed:
+        begin, _, list_of_removed = told.partition("removed ")
+        removed = self.REMOVED.findall(list_of_removed)
+        if begin or not removed:
             return self.soak.tally.fail(f"admin collect: {told}")
         self.runs["collect"] += 1
-        words = removed.groups()
-        for count, what in zip(words[::2], words[1::2]):
-            self.removed[what] = self.removed.get(what, 0) + int(count)
+        for count, what in removed:
+            self.removed[what.strip()] = self.removed.get(what, 0) + int(count)
 
     def check(self):
         told = self.admin("check")
