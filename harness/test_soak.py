@@ -51,7 +51,7 @@ class ClientTest(unittest.TestCase):
     def setUp(self):
         soak = SimpleNamespace(
             seed=1, port=0, token="t", tally=Tally(), stopping=threading.Event(),
-            rate_of_one=1e6, keep=100, life=100, gone_after=150,
+            rate_of_one=1e6, keep=100, life=100, gone_before=time.monotonic() - 150,
         )  # fmt: skip
         self.client = SoakClient(soak, 0)
         self.file = File("/c0/f.bin", "9", 100, HASH)
