@@ -85,7 +85,7 @@ SAFEGUARDS = {
     "commit-sync": Crashes(power_loss),
     "replay": Crashes(kill),
     # Of those that go, three of four have a file.
-    "rows-first": Faults("collect", "collect.remove_pieces", "kill", range(1, 4)),
+    "rows-first": Faults("collect", "collect.remove_pieces", "kill", range(1, 12)),
     "fence": Faults("sleep", "blob.synced", "stop", range(1, 5)),
     "stop": Crashes(syscalls),
     "settle": Crashes(syscalls),
