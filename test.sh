@@ -64,7 +64,7 @@ say "documentation"
 RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --all-features --quiet
 say "tests that need no outside program"
 cargo test --locked --workspace
-say "the server beside the oracle: 2,000 cases (docs/reliability.md)"
+say "the server beside the oracle: 2,000 cases (docs/correctness.md)"
 LANDFALL_ORACLE_CASES=2000 cargo test --locked -p landfall-server --test oracle -- --nocapture
 say "tests with outside programs: curl, Python's requests, a full disk"
 LANDFALL_TEST_PYTHON=$tools/python/bin/python \

@@ -10,6 +10,8 @@ mod checkpoint;
 mod copy;
 #[cfg(test)]
 mod cost;
+#[cfg(test)]
+mod finish_cost;
 mod load;
 mod open;
 mod settle;
