@@ -13,6 +13,7 @@ mod bindings;
 mod case;
 mod names;
 mod play;
+mod serial;
 mod sessions;
 mod tree;
 mod wire;
@@ -20,7 +21,8 @@ mod writer;
 
 pub use bindings::Bindings;
 pub use case::{Case, Setup, Step};
-pub use play::Player;
+pub use play::{Player, Playing};
+pub use serial::{Explained, explain};
 
 use bytes::Bytes;
 use landfall_protocol::ContentHash;

@@ -29,6 +29,11 @@ impl Bindings {
         }
     }
 
+    /// Whether the text stands for a symbol.
+    pub fn stands(&self, text: &str) -> bool {
+        self.symbols.contains_key(text)
+    }
+
     /// A text with the texts of its symbols. Those that were never told of get a text that the
     /// server doesn't know.
     pub fn text(&self, text: &str) -> String {

@@ -1,7 +1,8 @@
 //! Cases against a server.
 
-use super::{Answer, Bindings, Call, Case, Oracle, Step, chain};
+use super::{Answer, Bindings, Call, Case, Oracle, Setup, Step, chain, explain};
 use crate::{Calls, Stores, TestServer};
+use futures_util::future::join_all;
 use landfall_server::upkeep::Policy;
 use landfall_server::{Numbering, TokenGrant};
 use serde_json::{Value, json};
@@ -16,12 +17,15 @@ pub struct Player {
     cases: u64,
 }
 
-/// One case that is being played.
-struct Playing<'p> {
+/// An account of the server, and the oracle beside it.
+#[derive(Debug)]
+pub struct Playing<'p> {
     server: &'p TestServer,
     calls: Calls,
     oracle: Oracle,
     bindings: Bindings,
+    /// Where the changes begin.
+    cursor: Value,
 }
 
 impl Player {
@@ -41,18 +45,27 @@ impl Player {
     /// # Errors
     /// Where the server did something else than the oracle.
     pub async fn play(&mut self, case: &Case) -> Result<BTreeMap<String, u64>, String> {
+        let mut playing = self.begin(&case.setup).await?;
+        for (nth, step) in case.steps.iter().enumerate() {
+            let taken = playing.step(step).await;
+            taken.map_err(|why| format!("step {nth}: {why}"))?;
+        }
+        playing.compare_all().await?;
+        Ok(playing.oracle.met())
+    }
+
+    /// A new account.
+    ///
+    /// # Errors
+    /// What the server drew for it, it drew before.
+    pub async fn begin(&mut self, setup: &Setup) -> Result<Playing<'_>, String> {
         self.cases += 1;
         let name = format!("case {}", self.cases);
         let admin = self.server.admin();
-        let display_name = case.setup.display_name.as_deref();
-        admin
-            .add_account(&name, display_name)
-            .await
-            .expect("a new account");
-        admin
-            .set_quota(&name, case.setup.quota)
-            .await
-            .expect("a quota");
+        let added = admin.add_account(&name, setup.display_name.as_deref());
+        added.await.expect("a new account");
+        let limited = admin.set_quota(&name, setup.quota).await;
+        limited.expect("a quota");
         let token = admin.create_token(&name, TokenGrant::default()).await;
         let calls = self.server.calls_with(&token.expect("a token"));
         let account = calls.rpc("users/get_current_account", "null").await.ok();
@@ -61,31 +74,25 @@ impl Player {
         let own = account["root_info"]["root_namespace_id"].as_str();
         bindings.bind("<namespace own>", own.expect("a namespace"))?;
         bindings.bind("<session foreign>", &self.foreign)?;
-        let mut playing = Playing {
+        let everything = json!({"path": "", "recursive": true}).to_string();
+        let route = "files/list_folder/get_latest_cursor";
+        let cursor = calls.rpc(route, &everything).await.ok();
+        Ok(Playing {
             server: &self.server,
             calls,
-            oracle: Oracle::new(&case.setup, self.server.now()),
+            oracle: Oracle::new(setup, self.server.now()),
             bindings,
-        };
-        let everything = json!({"path": "", "recursive": true}).to_string();
-        let cursor = playing
-            .calls
-            .rpc("files/list_folder/get_latest_cursor", &everything)
-            .await;
-        for (nth, step) in case.steps.iter().enumerate() {
-            let taken = playing.step(step).await;
-            taken.map_err(|why| format!("step {nth}: {why}"))?;
-        }
-        playing.compare_tree().await?;
-        playing.compare_changes(cursor.ok()).await?;
-        playing.compare_contents().await?;
-        playing.compare_feed().await?;
-        Ok(playing.oracle.met())
+            cursor,
+        })
     }
 }
 
 impl Playing<'_> {
-    async fn step(&mut self, step: &Step) -> Result<(), String> {
+    /// Takes a step, and compares what came of it.
+    ///
+    /// # Errors
+    /// The server did something else than the oracle.
+    pub async fn step(&mut self, step: &Step) -> Result<(), String> {
         match step {
             Step::Wait(seconds) => {
                 self.server.clock().advance_seconds(*seconds);
@@ -107,6 +114,34 @@ impl Playing<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Sends calls all at once and finds an order that explains what they are told.
+    ///
+    /// # Errors
+    /// There is none.
+    pub async fn at_once(&mut self, calls: Vec<Call>) -> Result<(), String> {
+        let told = join_all(calls.iter().map(|call| self.call(call))).await;
+        let history: Vec<(Call, Answer)> = calls.into_iter().zip(told).collect();
+        let explained = explain(&self.oracle, &self.bindings, &history)?;
+        (self.oracle, self.bindings) = (explained.oracle, explained.bindings);
+        Ok(())
+    }
+
+    /// Compares the tree, its changes, all contents and the feed.
+    ///
+    /// # Errors
+    /// Something is otherwise than the oracle says.
+    pub async fn compare_all(&mut self) -> Result<(), String> {
+        self.compare_tree().await?;
+        self.compare_changes().await?;
+        self.compare_contents().await?;
+        self.compare_feed().await
+    }
+
+    /// The oracle as it is now.
+    pub fn oracle(&self) -> &Oracle {
+        &self.oracle
     }
 
     fn agree(&mut self, wanted: &Answer, got: &Answer) -> Result<(), String> {
@@ -161,7 +196,8 @@ impl Playing<'_> {
     }
 
     /// Who applies all changes since the beginning has the tree.
-    async fn compare_changes(&mut self, mut page: Value) -> Result<(), String> {
+    async fn compare_changes(&mut self) -> Result<(), String> {
+        let mut page = self.cursor.clone();
         let mut tree: BTreeMap<String, Value> = BTreeMap::new();
         loop {
             let cursor = page["cursor"].as_str().expect("a cursor").to_owned();

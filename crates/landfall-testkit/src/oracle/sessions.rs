@@ -1,6 +1,6 @@
 //! Sessions: the offsets rule, pieces in any order, finishes and their repetition.
 
-use super::{Body, Commit, Cursor, Oracle, Refused, Symbol, tag, under};
+use super::{Body, Call, Commit, Cursor, Oracle, Refused, Symbol, tag, under};
 use bytes::{Bytes, BytesMut};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -212,17 +212,25 @@ impl Oracle {
         format!("<session {}>", self.sessions.len())
     }
 
-    /// The session of this symbol, if it is known and young enough; with the time.
+    pub(super) fn find(&self, symbol: &Symbol) -> Option<&Session> {
+        self.sessions.get(number(symbol)?)
+    }
+
     fn session(&mut self, symbol: &Symbol) -> Option<&mut Session> {
-        let number = symbol.strip_prefix("<session ")?.strip_suffix('>')?;
-        let nth: usize = number.parse().ok()?;
-        self.sessions.get_mut(nth.checked_sub(1)?)
+        self.sessions.get_mut(number(symbol)?)
     }
 
     /// Whether the session of this number still takes bytes or a finish.
     pub(super) fn is_usable(&self, nth: usize) -> bool {
         let session = &self.sessions[nth];
         !session.is_finished() && self.now < session.created + LIFE
+    }
+
+    /// Whether the call is a finish of a session that is finished.
+    pub fn is_finished(&self, call: &Call) -> bool {
+        let finished =
+            |cursor: &Cursor| self.find(&cursor.session).is_some_and(Session::is_finished);
+        matches!(call, Call::Finish { cursor, .. } if finished(cursor))
     }
 
     pub(super) fn append(
@@ -317,6 +325,12 @@ fn told(saved: Value, commit: &Commit) -> Result<Value, Refused> {
             Err(under("properties_error", unknown))
         }
     }
+}
+
+/// The place of a session in the list.
+fn number(symbol: &Symbol) -> Option<usize> {
+    let number = symbol.strip_prefix("<session ")?.strip_suffix('>')?;
+    number.parse::<usize>().ok()?.checked_sub(1)
 }
 
 fn joined<'b>(parts: impl IntoIterator<Item = &'b Bytes>) -> Bytes {

@@ -181,10 +181,7 @@ impl Writer {
         for _ in 0..self.dice.below(5) {
             let (mut cursor, bytes, close) = self.part();
             // The second part of a session most likely follows the first.
-            let follows = ahead
-                .sessions
-                .get(self.number(&cursor))
-                .map(Session::offset);
+            let follows = ahead.find(&cursor.session).map(Session::offset);
             if let Some(offset) = follows.filter(|_| self.dice.chance(50)) {
                 cursor.offset = offset;
             }
@@ -205,8 +202,7 @@ impl Writer {
         let cursor = self.cursor();
         let closed = self
             .oracle
-            .sessions
-            .get(self.number(&cursor))
+            .find(&cursor.session)
             .is_some_and(|session| session.closed);
         let empty = self.dice.chance(if closed { 85 } else { 40 });
         Call::Finish {
@@ -296,15 +292,6 @@ impl Writer {
         }
     }
 
-    fn number(&self, cursor: &Cursor) -> usize {
-        let number = cursor
-            .session
-            .trim_matches(|character: char| !character.is_ascii_digit());
-        number
-            .parse::<usize>()
-            .map_or(usize::MAX, |number| number - 1)
-    }
-
     /// A session that waits for its finish, most likely.
     fn closed(&mut self) -> Cursor {
         let closed = |nth: &usize| self.oracle.is_usable(*nth) && self.oracle.sessions[*nth].closed;
@@ -359,7 +346,7 @@ impl Writer {
     fn part(&mut self) -> (Cursor, Bytes, bool) {
         let mut cursor = self.cursor();
         let close = self.dice.chance(30);
-        let session = self.oracle.sessions.get(self.number(&cursor));
+        let session = self.oracle.find(&cursor.session);
         match session.map(|session| &session.data) {
             Some(Data::Concurrent(..)) => {
                 let (bytes, close) = match (self.dice.below(10), self.heavy) {
