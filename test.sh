@@ -63,9 +63,12 @@ say "dependencies: bans, licenses, sources"
 say "documentation"
 RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --all-features --quiet
 say "tests that need no outside program"
-cargo test --locked --workspace
+cargo test --locked --workspace 2>&1 | tee target/tests.log
+say "each test that docs/coverage.md names ran and passed"
+python3 harness/test_coverage.py
+python3 harness/coverage.py docs/coverage.md target/tests.log
 say "the server beside the oracle: 2,000 cases (docs/correctness.md)"
-LANDFALL_ORACLE_CASES=2000 cargo test --locked -p landfall-server --test oracle -- --nocapture
+LANDFALL_ORACLE_CASES=2000 cargo test --locked -p landfall-server --test oracle -- --show-output
 say "tests with outside programs: curl, Python's requests, a full disk"
 LANDFALL_TEST_PYTHON=$tools/python/bin/python \
     cargo test --locked -p landfall-cli --features external-programs --test external

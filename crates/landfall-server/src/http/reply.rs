@@ -320,10 +320,13 @@ impl Reply {
 
 #[cfg(test)]
 mod tests {
-    use super::Reply;
+    use super::{Failure, Reply};
     use crate::blobs::BlobError;
+    use crate::meta::MetaError;
     use crate::ops::{OverQuota, Trouble};
+    use http_body_util::BodyExt;
     use landfall_protocol::RouteId;
+    use landfall_protocol::routes::NoError;
 
     #[test]
     fn a_full_account_is_no_full_disk() {
@@ -332,5 +335,19 @@ mod tests {
         let account = reply(Trouble::OverQuota(OverQuota::default()));
         assert_eq!((disk.status(), account.status()), (507, 507));
         assert!(disk.is_disk_full() && !account.is_disk_full());
+    }
+
+    #[tokio::test]
+    async fn who_waited_too_long_for_others_is_told_when_to_come_back() {
+        let busy: Failure<NoError> = MetaError::Busy.into();
+        let response = Reply::failure(RouteId::UploadSessionFinishBatch, busy).into_response("id");
+        assert_eq!(response.status(), 429);
+        assert_eq!(response.headers()["retry-after"], "1");
+        assert_eq!(response.headers()["content-type"], "application/json");
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        assert_eq!(
+            body,
+            r#"{"error_summary": "too_many_write_operations/.", "error": {"reason": {".tag": "too_many_write_operations"}, "retry_after": 1}}"#
+        );
     }
 }
