@@ -2,8 +2,9 @@
 //!
 //! The oracle is written from the description of the API alone, with byte vectors and a map, one
 //! call after the other; it shares no rule with the server. Random sequences of calls
-//! ([`Case`]) are played against a server (`play`), and each answer, the tree, all
-//! contents and the feed of notifications are compared with what the oracle says.
+//! ([`Case`]) are [played](Player) against a server, and each answer, the tree, all contents and
+//! the feed of notifications are compared with what the oracle says. Where many clients call at
+//! once, an order is [looked for](explain) in which the oracle would have told them the same.
 //!
 //! What the server draws at random (ids of sessions, files and jobs, revs) has symbols here:
 //! `<session 3>`. [`Bindings`] finds out which text of the server stands for which symbol, and
@@ -340,11 +341,6 @@ impl Oracle {
     /// The metadata of everything in the tree, in the order of the paths.
     pub fn listing(&self) -> Vec<Value> {
         self.tree.listing()
-    }
-
-    /// The paths of all folders, or of everything.
-    fn paths(&self, folders: bool) -> Vec<String> {
-        self.tree.paths(folders)
     }
 
     /// The paths of the files that are there, and their bytes.

@@ -107,8 +107,7 @@ impl Tree {
         }
     }
 
-    /// The path of a target in the letters that its folders have or will have, and the folders
-    /// that are missing.
+    /// The folder of a target, in the letters that it has or will have, and those that are missing.
     fn above(&self, path: &str) -> Result<(String, Vec<String>), Refused> {
         if path.split('/').any(is_disallowed) {
             return Err(tag("disallowed_name"));
@@ -139,17 +138,12 @@ impl Tree {
 
     /// The first name of the family that nothing live has.
     fn free_name(&self, folder: &str, name: &str, is_folder: bool, mode: Option<&Mode>) -> String {
-        let suffix = |nth: u64| match (mode, owner(self.setup.display_name.as_deref()), nth) {
-            (Some(Mode::Update(_)), owner, nth) => {
-                let whose = owner.map_or(String::new(), |owner| format!("{owner}'s "));
-                let number = if nth == 1 {
-                    String::new()
-                } else {
-                    format!(" {nth}")
-                };
-                format!(" ({whose}conflicted copy{number})")
-            }
-            (_, _, nth) => format!(" ({})", nth + 1),
+        let whose = owner(self.setup.display_name.as_deref());
+        let whose = whose.map_or(String::new(), |owner| format!("{owner}'s "));
+        let suffix = |nth: u64| match (mode, nth) {
+            (Some(Mode::Update(_)), 1) => format!(" ({whose}conflicted copy)"),
+            (Some(Mode::Update(_)), nth) => format!(" ({whose}conflicted copy {nth})"),
+            (_, nth) => format!(" ({})", nth + 1),
         };
         let names =
             (1..).map(|nth| format!("{folder}/{}", with_suffix(name, &suffix(nth), is_folder)));
@@ -190,14 +184,15 @@ impl Tree {
         let strict = if commit.strict { "strict" } else { "lenient" };
         let above = self.above(&path);
         let row = match &above {
+            Ok(_) => target,
             Err(error) if error[".tag"] == "conflict" => "file above",
-            _ => target,
+            Err(error) => return Err(error.clone()),
         };
         *self
             .met
             .entry(format!("table: {row}, {mode}, {strict}"))
             .or_default() += 1;
-        let (folder, mut missing) = above?;
+        let (folder, missing) = above?;
 
         let (_, name) = path.rsplit_once('/').expect("a path begins with a slash");
         let (path, replaced) = match (decide(target, mode, commit.strict), &there, current) {
@@ -221,7 +216,7 @@ impl Tree {
             return Err(tag("insufficient_space"));
         }
 
-        self.make(missing.drain(..));
+        self.make(missing);
         let event = if replaced.is_some() {
             "file_changed"
         } else {
@@ -252,7 +247,7 @@ impl Tree {
     ) -> Result<Value, Refused> {
         let path = self.resolve(&Place::Path(path.to_owned()));
         let path = path.map_err(|_| tag("malformed_path"))?;
-        let (folder, mut missing) = self.above(&path)?;
+        let (folder, missing) = self.above(&path)?;
         let (_, name) = path.rsplit_once('/').expect("a path begins with a slash");
         let path = match self.nodes.get(&fold(&path)).map(|node| &node.what) {
             Some(What::File(_) | What::Folder(_)) if autorename => {
@@ -262,7 +257,7 @@ impl Tree {
             Some(What::Folder(_)) => return Err(under("conflict", tag("folder"))),
             _ => format!("{folder}/{name}"),
         };
-        self.make(missing.drain(..));
+        self.make(missing);
         self.tell("folder_added", &path, now);
         let id = self.new_id();
         Ok(json!({"metadata": self.put(path, What::Folder(id))}))
@@ -310,7 +305,7 @@ impl Tree {
             .push(json!({"event": event, "path_display": path, "at": time(now)}));
     }
 
-    fn make(&mut self, folders: impl Iterator<Item = String>) {
+    fn make(&mut self, folders: Vec<String>) {
         for path in folders {
             let id = self.new_id();
             self.put(path, What::Folder(id));

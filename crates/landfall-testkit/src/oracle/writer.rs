@@ -232,7 +232,7 @@ impl Writer {
     }
 
     fn delete(&mut self) -> Call {
-        let there = self.oracle.paths(self.dice.chance(50));
+        let there = self.oracle.tree.paths(self.dice.chance(50));
         let place = match self.dice.chance(70) && !there.is_empty() {
             true => Place::Path(self.dice.one(&there)),
             false => self.place(),

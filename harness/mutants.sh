@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+# Changes the rules and the protocol in every way that cargo-mutants knows, one at a time, and sees
+# whether a test notices. Takes hours; docs/mutants.md says what survived, and why it may.
+#     harness/mutants.sh rules|protocol [ARGUMENTS OF cargo mutants]
+set -euo pipefail
+cd "$(dirname "$0")/.."
+version=27.1.0
+tools=$PWD/.tools
+
+if [ "$("$tools/bin/cargo-mutants" mutants --version 2>/dev/null)" != "cargo-mutants $version" ]; then
+    cargo install --locked --root "$tools" --version "$version" cargo-mutants
+fi
+part=${1:?rules or protocol}
+shift
+case $part in
+rules)
+    files='crates/landfall-server/src/rules/**/*.rs'
+    # What goes by the rules, quickest first; the oracle plays its everyday share.
+    tests=(--lib --test decision_table --test naming --test sessions --test concurrent --test batches
+        --test folders --test accounts --test oracle)
+    package=landfall-server
+    ;;
+protocol)
+    files='crates/landfall-protocol/src/**/*.rs'
+    tests=()
+    package=landfall-protocol
+    ;;
+*)
+    echo "rules or protocol, not $part" >&2
+    exit 2
+    ;;
+esac
+"$tools/bin/cargo-mutants" mutants --package "$package" --file "$files" --no-shuffle "$@" -- "${tests[@]}"
