@@ -14,6 +14,7 @@ mod bindings;
 mod case;
 mod names;
 mod play;
+mod quota;
 mod serial;
 mod sessions;
 mod tree;
@@ -247,6 +248,9 @@ impl Oracle {
     /// The server removes what nobody can ask for any more.
     pub fn upkeep(&mut self) {
         self.tree.forget(self.now);
+        for session in &mut self.sessions {
+            session.removed |= session.is_over(self.now);
+        }
     }
 
     /// What the server answers to a call; it takes place.
@@ -303,6 +307,13 @@ impl Oracle {
         };
         match outcome {
             Ok(body) => Answer { status: 200, body },
+            Err(quota::NO_ROOM) => {
+                self.meet(route, "no room");
+                Answer {
+                    status: 507,
+                    body: Value::Null,
+                }
+            }
             Err(body) => {
                 self.meet(route, &chain(&body));
                 Answer { status: 409, body }

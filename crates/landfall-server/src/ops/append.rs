@@ -2,7 +2,8 @@
 
 use super::body::{IncomingBody, Received, is_as_given};
 use super::parts::{
-    Cut, Expected, Hashed, Part, PartHasher, PartsHasher, PartsProblem, expect, is_concurrent,
+    Cut, Expected, Hashed, Part, PartHasher, PartsHasher, PartsProblem, expect, foretell,
+    is_concurrent,
 };
 use super::quota::Spared;
 use super::{Caller, Failure, Service, Trouble};
@@ -100,7 +101,9 @@ impl Service {
         let entries = arg.entries.into_entries();
         let sessions = self.sessions_of(caller, &entries).await?;
         let now = self.sys.clock.now();
-        let allowance = self.allowance(caller, spared(&entries, &sessions)).await?;
+        let allowance = self
+            .allowance(caller, spared(&entries, sessions.clone(), now))
+            .await?;
         allowance.allows(whole).map_err(Trouble::from)?;
         let mut parts = PartsHasher::new(entries, sessions, now, given.is_some());
         let received = self.receive(body, &mut parts, allowance).await?;
@@ -176,21 +179,25 @@ impl Service {
     }
 }
 
-/// What of the parts is there already, or belongs to no session: a batch whose answer was lost
-/// is sent again, and needs no room.
+/// What of the parts is there already, or is refused whatever its bytes are: a batch whose answer
+/// was lost is sent again, and needs no room.
 fn spared(
     entries: &[UploadSessionAppendBatchArgEntry],
-    sessions: &HashMap<SessionId, Session>,
+    mut sessions: HashMap<SessionId, Session>,
+    now: Micros,
 ) -> Spared {
     let mut spared = Spared::default();
-    for UploadSessionAppendBatchArgEntry { cursor, length, .. } in entries {
-        match sessions.get(&cursor.session_id) {
-            None => spared.refused(*length),
-            Some(session) if is_concurrent(session) => {
-                spared.again(&session.content, cursor.offset, *length);
-            }
-            Some(session) if cursor.offset < session.stored() => spared.refused(*length),
-            Some(_) => {}
+    for entry in entries {
+        let UploadSessionAppendBatchArgEntry { cursor, length, .. } = entry;
+        let session = sessions.get_mut(&cursor.session_id);
+        let expected = expect(session.as_deref(), now, cursor, Some(*length), entry.close);
+        match (
+            expected.map(|expected| matches!(expected, Expected::Piece)),
+            session,
+        ) {
+            (Ok(true), Some(session)) => spared.again(&session.content, cursor.offset, *length),
+            (Ok(false), Some(session)) => foretell(session, *length, entry.close),
+            (Err(_), _) | (_, None) => spared.refused(*length),
         }
     }
     spared

@@ -297,14 +297,23 @@ impl Part {
 
     /// What a session whose bytes come in order becomes by this part.
     fn foretell(&self, session: &mut Session, after: &ContentHasher) {
-        if session.state == SessionState::Open {
-            session.bytes = SessionBytes::Sequential {
-                length: self.cursor.offset + self.length,
-                hasher: after.state(),
-            };
+        if session.state == SessionState::Open
+            && let SessionBytes::Sequential { hasher, .. } = &mut session.bytes
+        {
+            *hasher = after.state();
         }
-        if self.close {
-            session.state = SessionState::Closed;
-        }
+        foretell(session, self.length, self.close);
+    }
+}
+
+/// What a session whose bytes come in order becomes by so many more; its hasher stays behind.
+pub(super) fn foretell(session: &mut Session, bytes: u64, close: bool) {
+    if session.state == SessionState::Open
+        && let SessionBytes::Sequential { length, .. } = &mut session.bytes
+    {
+        *length += bytes;
+    }
+    if close {
+        session.state = SessionState::Closed;
     }
 }

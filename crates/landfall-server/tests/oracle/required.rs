@@ -13,11 +13,6 @@ use landfall_protocol::types::sessions::{
 /// Errors of the specification that this server never gives to a client that is alone: where
 /// (`*`: anywhere), which, why.
 const NEVER: &[(&str, &str, &str)] = &[
-    (
-        "*",
-        "path/insufficient_space",
-        "accounts without a quota play; tests/quota.rs has the others",
-    ),
     ("*", "path/team_folder", "there are no teams"),
     ("*", "path/operation_suppressed", "there are no teams"),
     ("*", "path/access_restricted", "there are no teams"),
@@ -58,6 +53,7 @@ const NEVER: &[(&str, &str, &str)] = &[
         "concurrent_session_data_not_allowed",
         "no body comes",
     ),
+    ("create_folder", "path/insufficient_space", "it takes none"),
     (
         "create_folder",
         "path/no_write_permission",
@@ -132,7 +128,12 @@ pub(crate) fn errors() -> Vec<String> {
         ("create_folder", CreateFolderError::tag_paths()),
         ("delete", DeleteError::tag_paths()),
     ];
-    let mut errors = Vec::new();
+    // No error of these routes says that the account is full.
+    let full = ["start", "append", "append_batch"];
+    let mut errors: Vec<String> = full
+        .iter()
+        .map(|route| format!("{route}: no room"))
+        .collect();
     for (route, paths) in routes {
         for path in paths {
             let never = |(routes, error, _): &(&str, &str, &str)| {

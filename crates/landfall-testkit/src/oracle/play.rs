@@ -172,6 +172,10 @@ impl Playing<'_> {
             let job = body["async_job_id"].as_str().expect("a job");
             body = json!({"entries": self.calls.outcome(job).await});
         }
+        if answer.status == 507 {
+            // Its text is for people.
+            body = Value::Null;
+        }
         if answer.status == 409 {
             let error = body["error"].clone();
             assert_eq!(

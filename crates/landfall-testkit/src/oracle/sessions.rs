@@ -1,5 +1,6 @@
 //! Sessions: the offsets rule, pieces in any order, finishes and their repetition.
 
+use super::quota::Freed;
 use super::{Body, Call, Commit, Cursor, Oracle, Refused, Symbol, tag, under};
 use bytes::{Bytes, BytesMut};
 use serde_json::{Value, json};
@@ -20,6 +21,8 @@ pub(super) struct Session {
     pub(super) closed: bool,
     pub(super) data: Data,
     finished: Option<Finished>,
+    /// Too old, and removed.
+    pub(super) removed: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -68,23 +71,30 @@ impl Session {
         self.finished.is_some()
     }
 
-    fn append(&mut self, offset: u64, close: bool, body: &Body) -> Result<(), Refused> {
-        let stored = self.offset();
-        let reach = self.reach();
-        let (length, end) = (body.length(), offset.saturating_add(body.length()));
-        match &mut self.data {
-            Data::Sequential(bytes) => {
+    /// Whether it is too old.
+    pub(super) fn is_over(&self, now: i64) -> bool {
+        now >= self.created + LIFE
+    }
+
+    /// Whether it still takes bytes or a finish.
+    fn is_usable(&self, now: i64) -> bool {
+        !self.is_finished() && !self.is_over(now)
+    }
+
+    /// Whether so many bytes may come, whatever they are.
+    pub(super) fn may_append(&self, offset: u64, length: u64, close: bool) -> Result<(), Refused> {
+        let (stored, reach) = (self.offset(), self.reach());
+        let end = offset.saturating_add(length);
+        match &self.data {
+            Data::Sequential(_) => {
                 if offset != stored {
                     return Err(json!({".tag": "incorrect_offset", "correct_offset": stored}));
                 }
                 if self.closed && length > 0 {
                     return Err(tag("closed"));
                 }
-                body.check()?;
-                *bytes = joined([&*bytes, &body.bytes]);
-                self.closed |= close;
             }
-            Data::Concurrent(blocks, size) => {
+            Data::Concurrent(_, size) => {
                 if !offset.is_multiple_of(BLOCK) {
                     return Err(tag("concurrent_session_invalid_offset"));
                 }
@@ -100,11 +110,29 @@ impl Session {
                 if close && end < reach {
                     return Err(tag("concurrent_session_invalid_offset"));
                 }
-                body.check()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds bytes that may come.
+    pub(super) fn append(
+        &mut self,
+        offset: u64,
+        close: bool,
+        bytes: &Bytes,
+    ) -> Result<(), Refused> {
+        match &mut self.data {
+            Data::Sequential(stored) => {
+                *stored = joined([&*stored, bytes]);
+                self.closed |= close;
+            }
+            Data::Concurrent(blocks, size) => {
+                let length = bytes.len() as u64;
                 let mut after = blocks.clone();
                 for begin in (0..length).step_by(BLOCK as usize) {
                     let until = (begin + BLOCK).min(length);
-                    let block = body.bytes.slice(begin as usize..until as usize);
+                    let block = bytes.slice(begin as usize..until as usize);
                     let nth = (offset + begin) / BLOCK;
                     if *after.entry(nth).or_insert_with(|| block.clone()) != block {
                         return Err(match close && size.is_some() {
@@ -115,16 +143,16 @@ impl Session {
                 }
                 *blocks = after;
                 if close {
-                    (*size, self.closed) = (Some(end), true);
+                    (*size, self.closed) = (Some(offset + length), true);
                 }
             }
         }
         Ok(())
     }
 
-    /// Whether it may be finished by a call with this body; its content with the body.
-    fn may_finish(&self, offset: u64, body: &Body, batch: bool) -> Result<Bytes, Refused> {
-        let (stored, length) = (self.offset(), body.length());
+    /// Whether it may be finished by a call with so many bytes, whatever they are.
+    fn may_finish(&self, offset: u64, length: u64, batch: bool) -> Result<(), Refused> {
+        let stored = self.offset();
         if self.is_concurrent() {
             if length > 0 {
                 return Err(tag("concurrent_session_data_not_allowed"));
@@ -146,11 +174,15 @@ impl Session {
         if self.closed && length > 0 {
             return Err(under("lookup_failed", tag("closed")));
         }
-        body.check()?;
-        Ok(match &self.data {
+        Ok(())
+    }
+
+    /// All its bytes, with those of a body.
+    fn content(&self, body: &Body) -> Bytes {
+        match &self.data {
             Data::Sequential(bytes) => joined([bytes, &body.bytes]),
             Data::Concurrent(blocks, _) => joined(blocks.values()),
-        })
+        }
     }
 }
 
@@ -195,6 +227,7 @@ impl Oracle {
         if concurrent && body.length() > 0 {
             return Err(tag("concurrent_session_data_not_allowed"));
         }
+        self.room(body.length(), &Freed::default())?;
         body.check()?;
         Ok(json!({"session_id": self.new_session(concurrent, close, &body.bytes)}))
     }
@@ -208,6 +241,7 @@ impl Oracle {
                 false => Data::Sequential(bytes.clone()),
             },
             finished: None,
+            removed: false,
         });
         format!("<session {}>", self.sessions.len())
     }
@@ -222,8 +256,13 @@ impl Oracle {
 
     /// Whether the session of this number still takes bytes or a finish.
     pub(super) fn is_usable(&self, nth: usize) -> bool {
-        let session = &self.sessions[nth];
-        !session.is_finished() && self.now < session.created + LIFE
+        self.sessions[nth].is_usable(self.now)
+    }
+
+    /// The session, if it still takes bytes or a finish.
+    pub(super) fn usable(&self, symbol: &Symbol) -> Option<&Session> {
+        self.find(symbol)
+            .filter(|session| session.is_usable(self.now))
     }
 
     /// Whether the call is a finish of a session that is finished.
@@ -239,13 +278,28 @@ impl Oracle {
         close: bool,
         body: &Body,
     ) -> Result<(), Refused> {
+        let (offset, length) = (cursor.offset, body.length());
+        let session = self.usable(&cursor.session);
+        let session = session.ok_or_else(|| tag("not_found"))?;
+        session.may_append(offset, length, close)?;
+        self.room(length, &session.there_already(offset, length))?;
+        body.check()?;
+        self.add(cursor, close, &body.bytes)
+    }
+
+    /// The same without a look at the quota.
+    pub(super) fn add(
+        &mut self,
+        cursor: &Cursor,
+        close: bool,
+        bytes: &Bytes,
+    ) -> Result<(), Refused> {
         let now = self.now;
-        match self.session(&cursor.session) {
-            Some(session) if !session.is_finished() && now < session.created + LIFE => {
-                session.append(cursor.offset, close, body)
-            }
-            _ => Err(tag("not_found")),
-        }
+        let session = self.session(&cursor.session);
+        let session = session.filter(|session| session.is_usable(now));
+        let session = session.ok_or_else(|| tag("not_found"))?;
+        session.may_append(cursor.offset, bytes.len() as u64, close)?;
+        session.append(cursor.offset, close, bytes)
     }
 
     pub(super) fn append_batch(
@@ -257,11 +311,12 @@ impl Oracle {
         if !body.huge && whole != body.length() {
             return Err(tag("length_mismatch"));
         }
+        self.room(whole.max(body.length()), &self.spared(parts))?;
         body.check()?;
         let mut rest = body.bytes.clone();
         let entries = parts.iter().map(|(cursor, length, close)| {
-            let part = Body::of(rest.split_to(*length as usize));
-            let appended = self.append(cursor, *close, &part);
+            let part = rest.split_to(*length as usize);
+            let appended = self.add(cursor, *close, &part);
             self.entry("append_batch", appended.map(|()| Value::Null))
         });
         let entries: Vec<Value> = entries.collect();
@@ -283,10 +338,20 @@ impl Oracle {
         if let Some(finished) = &session.finished {
             return finished.repeat(session.created, now, cursor.offset, commit, body);
         }
-        if now >= session.created + LIFE {
+        if !session.is_usable(now) {
             return unknown();
         }
-        let content = session.may_finish(cursor.offset, body, batch)?;
+        session.may_finish(cursor.offset, body.length(), batch)?;
+        let content = session.content(body);
+        let freed = Freed {
+            bytes: self.tree.replaced(commit),
+            before: cursor.offset,
+        };
+        if self.room(body.length(), &freed).is_err() {
+            return Err(under("path", tag("insufficient_space")));
+        }
+        body.check()?;
+        let session = self.session(&cursor.session).expect("it was there");
         // Whatever becomes of the commit, the body is a part of the session now.
         if let Data::Sequential(bytes) = &mut session.data {
             *bytes = content.clone();
@@ -305,11 +370,21 @@ impl Oracle {
     }
 
     pub(super) fn upload(&mut self, commit: &Commit, body: &Body) -> Result<Value, Refused> {
-        body.check()?;
-        match self.tree.commit(commit, &body.bytes, self.now) {
+        let freed = Freed {
+            bytes: self.tree.replaced(commit),
+            before: 0,
+        };
+        let (saved, kept) = match self.room(body.length(), &freed) {
+            Ok(()) => {
+                body.check()?;
+                (self.tree.commit(commit, &body.bytes, self.now), &body.bytes)
+            }
+            Err(_) => (Err(tag("insufficient_space")), &Bytes::new()),
+        };
+        match saved {
             Ok(saved) => told(saved, commit),
             Err(reason) => {
-                let kept = self.new_session(false, false, &body.bytes);
+                let kept = self.new_session(false, false, kept);
                 Err(json!({".tag": "path", "reason": reason, "upload_session_id": kept}))
             }
         }

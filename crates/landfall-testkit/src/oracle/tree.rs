@@ -206,13 +206,12 @@ impl Tree {
             (Does::Write | Does::Keep | Does::Replace, ..) => (format!("{folder}/{name}"), None),
         };
         let (size, freed) = (
-            bytes.len(),
-            replaced.as_ref().map_or(0, |file| file.bytes.len()),
+            bytes.len() as u64,
+            replaced.as_ref().map_or(0, |file| file.bytes.len() as u64),
         );
-        let used: usize = self.files().iter().map(|(_, bytes)| bytes.len()).sum();
         let quota = self.setup.quota.unwrap_or(u64::MAX);
         // Who has too much may still replace a file by one that isn't longer.
-        if (used - freed + size) as u64 > quota && size > freed {
+        if self.used() - freed + size > quota && size > freed {
             return Err(tag("insufficient_space"));
         }
 
@@ -357,10 +356,36 @@ impl Tree {
 
     /// The rev of the file at a place.
     pub(super) fn rev(&self, place: &Place) -> Option<Symbol> {
+        self.file(place).map(|file| file.rev.clone())
+    }
+
+    fn file(&self, place: &Place) -> Option<&File> {
         let path = self.resolve(place).ok()?;
         match &self.nodes.get(&fold(&path))?.what {
-            What::File(file) => Some(file.rev.clone()),
+            What::File(file) => Some(file),
             _ => None,
+        }
+    }
+
+    pub(super) fn quota(&self) -> Option<u64> {
+        self.setup.quota
+    }
+
+    /// Bytes of the files.
+    pub(super) fn used(&self) -> u64 {
+        let files = self.files();
+        files.iter().map(|(_, bytes)| bytes.len() as u64).sum()
+    }
+
+    /// Bytes of the file that a commit replaces, unless it brings the same.
+    pub(super) fn replaced(&self, commit: &Commit) -> u64 {
+        let Some(file) = self.file(&commit.place) else {
+            return 0;
+        };
+        match &commit.mode {
+            Mode::Add => 0,
+            Mode::Update(rev) if *rev != file.rev => 0,
+            Mode::Overwrite | Mode::Update(_) => file.bytes.len() as u64,
         }
     }
 

@@ -58,9 +58,11 @@ impl Case {
             display_name: dice
                 .one(&[Some("Panda"), Some("Panda"), None, Some(" AC/DC ")])
                 .map(str::to_owned),
-            // What a quota refuses before a body comes, the oracle doesn't know yet; the server's
-            // tests of quotas do.
-            quota: None,
+            quota: match (dice.chance(35), heavy) {
+                (false, _) => None,
+                (true, false) => Some(6),
+                (true, true) => Some(BLOCK + 10),
+            },
         };
         let mut writer = Writer {
             oracle: Oracle::new(&setup, 0),
