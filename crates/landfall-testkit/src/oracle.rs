@@ -245,6 +245,11 @@ impl Oracle {
         self.now += seconds;
     }
 
+    /// The account gets another quota.
+    pub fn limit(&mut self, bytes: u64) {
+        self.tree.limit(bytes);
+    }
+
     /// The server removes what nobody can ask for any more.
     pub fn upkeep(&mut self) {
         self.tree.forget(self.now);

@@ -39,6 +39,8 @@ pub enum Step {
     Call(Call),
     /// Some seconds go by.
     Wait(i64),
+    /// The operator sets another quota.
+    Quota(u64),
     /// The server removes what nobody can ask for any more.
     Upkeep,
 }

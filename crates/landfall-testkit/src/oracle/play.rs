@@ -21,6 +21,8 @@ pub struct Player {
 #[derive(Debug)]
 pub struct Playing<'p> {
     server: &'p TestServer,
+    /// Its name.
+    account: String,
     calls: Calls,
     oracle: Oracle,
     bindings: Bindings,
@@ -79,6 +81,7 @@ impl Player {
         let cursor = calls.rpc(route, &everything).await.ok();
         Ok(Playing {
             server: &self.server,
+            account: name,
             calls,
             oracle: Oracle::new(setup, self.server.now()),
             bindings,
@@ -97,6 +100,12 @@ impl Playing<'_> {
             Step::Wait(seconds) => {
                 self.server.clock().advance_seconds(*seconds);
                 self.oracle.wait(*seconds);
+            }
+            Step::Quota(bytes) => {
+                let admin = self.server.admin();
+                let limited = admin.set_quota(&self.account, Some(*bytes));
+                limited.await.expect("a quota");
+                self.oracle.limit(*bytes);
             }
             Step::Upkeep => {
                 let done = self.server.upkeep().run(Policy::default()).await;

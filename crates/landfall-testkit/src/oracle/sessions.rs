@@ -377,14 +377,17 @@ impl Oracle {
         let (saved, kept) = match self.room(body.length(), &freed) {
             Ok(()) => {
                 body.check()?;
-                (self.tree.commit(commit, &body.bytes, self.now), &body.bytes)
+                (
+                    self.tree.commit(commit, &body.bytes, self.now),
+                    body.bytes.clone(),
+                )
             }
-            Err(_) => (Err(tag("insufficient_space")), &Bytes::new()),
+            Err(_) => (Err(tag("insufficient_space")), Bytes::new()),
         };
         match saved {
             Ok(saved) => told(saved, commit),
             Err(reason) => {
-                let kept = self.new_session(false, false, kept);
+                let kept = self.new_session(false, false, &kept);
                 Err(json!({".tag": "path", "reason": reason, "upload_session_id": kept}))
             }
         }

@@ -371,6 +371,10 @@ impl Tree {
         self.setup.quota
     }
 
+    pub(super) fn limit(&mut self, bytes: u64) {
+        self.setup.quota = Some(bytes);
+    }
+
     /// Bytes of the files.
     pub(super) fn used(&self) -> u64 {
         let files = self.files();

@@ -100,6 +100,7 @@ impl Writer {
                 self.oracle.answer(call);
             }
             Step::Wait(seconds) => self.oracle.wait(*seconds),
+            Step::Quota(bytes) => self.oracle.limit(*bytes),
             Step::Upkeep => self.oracle.upkeep(),
         }
         self.steps.push(step);
@@ -108,6 +109,11 @@ impl Writer {
     fn step(&mut self) -> Step {
         if self.oracle.sessions.is_empty() {
             return Step::Call(self.start());
+        }
+        if let Some(quota) = self.oracle.tree.quota()
+            && self.dice.chance(9)
+        {
+            return Step::Quota(self.dice.below(quota as usize + 3) as u64);
         }
         let call = match self.dice.below(100) {
             0..12 => self.start(),

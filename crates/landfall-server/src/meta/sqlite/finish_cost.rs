@@ -265,6 +265,7 @@ impl Store {
             caller: Caller {
                 account,
                 scopes: Vec::new(),
+                limited: false,
             },
             size,
             _dir: dir,
