@@ -5,12 +5,19 @@
 //! were copied, by this checkpoint or by an earlier one that went half-way, are on the disk. A
 //! second sync that succeeds would let SQLite begin the log anew and lose them. So that is told
 //! apart, and the caller stops writing: after a restart the whole log is copied again.
+//!
+//! Nobody waits for the bulk of it: a connection of its own copies that beside the writer. What
+//! came meanwhile the writer copies itself, so that there is a moment at which everything is
+//! copied and the log can begin anew.
 
+use super::open::for_reading;
 use super::values::{failed_sync, reason};
 use rusqlite::{Connection, ErrorCode};
 use std::fmt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread::{self, JoinHandle};
 
 /// Bytes of the log from which it is copied. That takes two syncs, so it should be rare; but a
 /// restart after a crash reads the whole log, and the log takes this much of the disk.
@@ -20,12 +27,21 @@ const LONG: u64 = 32 * 1024 * 1024;
 /// copy needs room too.
 const PART: u64 = 4;
 
+/// As long as somebody reads, a log that is copied doesn't begin anew: it is copied again only
+/// when this part of its length has come to it.
+const MORE: u64 = 8;
+
 /// A page with its header in the log.
 const PAGE: u64 = 4096 + 24;
 
 /// The checkpoints of a connection, in place of SQLite's own.
 pub(super) struct Checkpoints {
+    file: PathBuf,
     pending: Arc<AtomicU64>,
+    /// Bytes of the log when it was copied last.
+    copied: u64,
+    /// The copy of the bulk, while it goes on; returns the sync that failed.
+    bulk: Option<JoinHandle<Option<rusqlite::Error>>>,
     /// Bytes that are free on the disk.
     free: Box<dyn Fn() -> u64 + Send>,
     /// Whether the last copy failed, so that it is told once.
@@ -56,7 +72,10 @@ impl Checkpoints {
             }))
             .expect("a connection that was just opened takes a hook");
         Self {
+            file: connection.path().unwrap_or_default().into(),
             pending,
+            copied: 0,
+            bulk: None,
             free: Box::new(free),
             behind: false,
         }
@@ -67,23 +86,53 @@ impl Checkpoints {
         Arc::clone(&self.pending)
     }
 
-    /// Copies the log if it is long.
+    /// Goes on with the copy of the log, if it is long.
     pub(super) fn copy(&mut self, connection: &Connection) -> Copied {
-        let pending = self.pending.load(Ordering::SeqCst);
-        if pending < LONG && pending < (self.free)() / PART {
-            return Copied::Well;
+        match self.bulk.take() {
+            None if self.is_due() => {
+                let file = self.file.clone();
+                let bulk = thread::Builder::new()
+                    .name("landfall-log".into())
+                    .spawn(move || copy_bulk(&file));
+                match bulk {
+                    Ok(bulk) => {
+                        self.bulk = Some(bulk);
+                        Copied::Well
+                    }
+                    Err(_) => self.copy_rest(connection),
+                }
+            }
+            None => Copied::Well,
+            Some(bulk) if bulk.is_finished() => match outcome(bulk) {
+                Copied::Well => self.copy_rest(connection),
+                failed @ Copied::SyncFailed(_) => failed,
+            },
+            bulk @ Some(_) => {
+                self.bulk = bulk;
+                Copied::Well
+            }
         }
-        let left = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| {
-            let (pages, copied): (i64, i64) = (row.get(1)?, row.get(2)?);
-            // -1: another process is copying just now.
-            let left = pages.checked_sub(copied).filter(|_| pages >= 0);
-            Ok(left.and_then(|left| u64::try_from(left).ok()))
-        });
-        match left {
+    }
+
+    /// Waits for the copy that goes on, if there is one.
+    pub(super) fn end(&mut self) -> Copied {
+        self.bulk.take().map_or(Copied::Well, outcome)
+    }
+
+    fn is_due(&self) -> bool {
+        let pending = self.pending.load(Ordering::SeqCst);
+        let long = LONG.min((self.free)() / PART);
+        let more = pending.checked_sub(self.copied);
+        pending >= long && more.is_none_or(|more| more >= long / MORE)
+    }
+
+    fn copy_rest(&mut self, connection: &Connection) -> Copied {
+        let copied = checkpoint(connection);
+        match copied {
             Ok(None) => {}
-            Ok(Some(left)) => {
-                let left = left * PAGE;
-                self.pending.store(left, Ordering::SeqCst);
+            Ok(Some(Pages { all, left })) => {
+                self.copied = all * PAGE;
+                self.pending.store(left * PAGE, Ordering::SeqCst);
                 if std::mem::take(&mut self.behind) {
                     tracing::info!("the metadata's log can be copied again");
                 }
@@ -102,6 +151,41 @@ impl Checkpoints {
         }
         Copied::Well
     }
+}
+
+/// Copies what is in the log now.
+fn copy_bulk(file: &Path) -> Option<rusqlite::Error> {
+    // If it can't be opened, or anything but a sync fails, the writer will find out.
+    let connection = for_reading(file).ok()?;
+    checkpoint(&connection).err().filter(failed_sync)
+}
+
+fn outcome(bulk: JoinHandle<Option<rusqlite::Error>>) -> Copied {
+    match bulk.join() {
+        Ok(Some(error)) => Copied::SyncFailed(error),
+        Ok(None) | Err(_) => Copied::Well,
+    }
+}
+
+/// Pages of the log.
+struct Pages {
+    all: u64,
+    /// Those that are not copied.
+    left: u64,
+}
+
+/// `None`: another connection is copying just now.
+fn checkpoint(connection: &Connection) -> rusqlite::Result<Option<Pages>> {
+    connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| {
+        let (all, copied): (i64, i64) = (row.get(1)?, row.get(2)?);
+        // Both are -1 then.
+        let all = u64::try_from(all).ok();
+        let copied = u64::try_from(copied).unwrap_or(0);
+        Ok(all.map(|all| Pages {
+            all,
+            left: all.saturating_sub(copied),
+        }))
+    })
 }
 
 impl fmt::Debug for Checkpoints {
@@ -133,15 +217,24 @@ mod tests {
             connection.execute(sql, [name, value.as_str()]).unwrap();
         };
         let length = || std::fs::metadata(&file).unwrap().len();
+        let copy = |checkpoints: &mut Checkpoints| {
+            loop {
+                assert!(matches!(checkpoints.copy(&connection), Copied::Well));
+                match &checkpoints.bulk {
+                    Some(_) => std::thread::yield_now(),
+                    None => break,
+                }
+            }
+        };
 
         add("one");
         let before = length();
-        assert!(matches!(checkpoints.copy(&connection), Copied::Well));
+        copy(&mut checkpoints);
         assert!(pending.load(Ordering::SeqCst) > 100_000, "it is short");
         assert_eq!(length(), before);
 
         free.store(300_000, Ordering::SeqCst);
-        assert!(matches!(checkpoints.copy(&connection), Copied::Well));
+        copy(&mut checkpoints);
         assert_eq!(pending.load(Ordering::SeqCst), 0);
         assert!(length() > before + 100_000);
 
@@ -151,10 +244,11 @@ mod tests {
         let count = "SELECT count(*) FROM setting";
         reading.query_row(count, [], |_| Ok(())).unwrap();
         add("two");
-        assert!(matches!(checkpoints.copy(&connection), Copied::Well));
+        copy(&mut checkpoints);
         assert!(pending.load(Ordering::SeqCst) > 100_000);
         reading.finish().unwrap();
-        assert!(matches!(checkpoints.copy(&connection), Copied::Well));
+        add("three");
+        copy(&mut checkpoints);
         assert_eq!(pending.load(Ordering::SeqCst), 0);
     }
 }

@@ -95,9 +95,9 @@ fn serve(mut store: Store, waiting: &mpsc::Receiver<Waiting>) {
             // The caller may have gone; the outcome stands all the same.
             let _ = done.send(outcome);
         }
-        // Nobody waits for this.
         store.checkpoint();
     }
+    store.end_checkpoint();
     if store.stopped.is_some() {
         // The last connection that is closed copies the log into the database and removes it,
         // on the word of a second sync.
@@ -219,9 +219,20 @@ impl Store {
 
     /// Copies the log into the database, if it has become long.
     fn checkpoint(&mut self) {
-        if self.stopped.is_none()
-            && let Copied::SyncFailed(error) = self.checkpoints.copy(&self.connection)
-        {
+        if self.stopped.is_none() {
+            let copied = self.checkpoints.copy(&self.connection);
+            self.stop_unless(copied);
+        }
+    }
+
+    /// Waits for a copy that goes on.
+    fn end_checkpoint(&mut self) {
+        let copied = self.checkpoints.end();
+        self.stop_unless(copied);
+    }
+
+    fn stop_unless(&mut self, copied: Copied) {
+        if let Copied::SyncFailed(error) = copied {
             self.stop("checkpoint", &error);
         }
     }
