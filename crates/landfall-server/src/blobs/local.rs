@@ -239,11 +239,7 @@ impl BlobStore for LocalBlobs {
     }
 
     fn name(&self) -> BlobId {
-        BlobId(format!(
-            "{}/{}",
-            self.writer(),
-            self.inner.sys.random.name()
-        ))
+        BlobId(format!("{}/{}", self.writer(), self.inner.sys.name()))
     }
 
     fn read(

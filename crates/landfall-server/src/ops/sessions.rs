@@ -121,7 +121,7 @@ impl Service {
             account: caller.account.id.clone(),
             created: self.sys.clock.now(),
             state: SessionState::Open,
-            content: ContentId(self.sys.random.name()),
+            content: ContentId(self.sys.name()),
             bytes,
         }
     }

@@ -10,8 +10,8 @@ pub trait Random: Debug + Send + Sync {
 }
 
 impl dyn Random {
-    /// 16 unpredictable bytes as 22 characters of `[A-Za-z0-9_-]`: the tail of ids, the names of
-    /// sessions, contents and blobs.
+    /// 16 unpredictable bytes as 22 characters of `[A-Za-z0-9_-]`: the names of sessions, jobs
+    /// and writers.
     pub fn name(&self) -> String {
         let mut bytes = [0; 16];
         self.fill(&mut bytes);
