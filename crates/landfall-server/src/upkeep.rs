@@ -30,7 +30,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 /// Rows that one step touches: about as many as a request waits for without noticing.
-const SLICE: usize = 32;
+const SLICE: usize = 8;
 
 /// The longest rest after a step. A step that took longer didn't work, it waited.
 const LONGEST_REST: Duration = Duration::from_secs(1);
@@ -134,9 +134,9 @@ impl Upkeep {
     }
 }
 
-/// Waits for as long as the step that has begun then took: half of the time, lock and disk belong
-/// to requests alone, those of other processes too. As steps come one after the other, the
-/// writer's queue never holds more than one of them.
+/// Waits for three times as long as the step that has begun then took: most of the time, lock and
+/// disk belong to requests alone, those of other processes too. As steps come one after the
+/// other, the writer's queue never holds more than one of them.
 async fn rest(begun: Instant) {
-    sleep(begun.elapsed().min(LONGEST_REST)).await;
+    sleep((begun.elapsed() * 3).min(LONGEST_REST)).await;
 }
