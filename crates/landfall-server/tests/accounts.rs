@@ -387,38 +387,34 @@ on_each_store! {
     async fn a_full_account_takes_no_more(server: TestServer) {
         let (calls, admin) = (server.calls(), server.admin());
         calls.put("/a", "12345").await;
+        let (open, closed) = (calls.start("{}", "123456").await, calls.start(r#"{"close": true}"#, "123456").await);
+        // What came before the quota did is there; its commit is what the account has no room for.
         admin.set_quota("panda", Some(10)).await.expect("a quota");
         let full = "path/insufficient_space";
-        let session = calls.start("{}", "12").await;
-        let finish = async |offset: usize, body: &'static str, commit: &str| {
-            calls.finish(&session, offset, commit, body).await
-        };
-        assert_eq!(finish(2, "3456", r#"{"path": "/b"}"#).await.error(), full);
-        assert_eq!(finish(6, "", r#"{"path": "/b", "autorename": true}"#).await.error(), full, "the body stays");
-        let upload = calls.upload("files/upload", r#"{"path": "/b"}"#, "123456").await;
-        assert_eq!(upload.error(), full);
-        let kept = upload.json()["error"]["upload_session_id"].as_str().expect("a session").to_owned();
-        let closed = calls.start(r#"{"close": true}"#, "123456").await;
+        let finish = async |commit: &str| calls.finish(&open, 6, commit, "").await;
+        assert_eq!(finish(r#"{"path": "/b"}"#).await.error(), full);
+        assert_eq!(finish(r#"{"path": "/b", "autorename": true}"#).await.error(), full);
         let batch = calls.finish_batch(&[(&closed, 6, json!({"path": "/b"}))]).await.ok();
         assert_eq!(batch["entries"][0]["failure"], json!({".tag": "path", "path": {".tag": "insufficient_space"}}));
+        assert_eq!(calls.upload("files/upload", r#"{"path": "/b"}"#, "1").await.error(), full);
         assert_eq!(calls.tree().await, ["/a"]);
 
         // What takes a file's place takes its room.
-        calls.put("/a", "1234567890").await;
-        calls.upload("files/upload", r#"{"path": "/c"}"#, "1").await.error();
+        calls.put("/a", "54321").await;
         calls.upload("files/upload", r#"{"path": "/c"}"#, "").await.ok();
         admin.set_quota("panda", Some(3)).await.expect("a quota");
-        let over = calls.upload("files/upload", r#"{"path": "/a", "mode": "overwrite"}"#, "12345678901").await;
+        let over = calls.upload("files/upload", r#"{"path": "/a", "mode": "overwrite"}"#, "123456").await;
         assert_eq!(over.error(), full);
-        calls.put("/a", "0987654321").await;
-        calls.put("/a", "123456").await;
+        calls.put("/a", "67890").await;
+        calls.put("/a", "1234").await;
         assert_eq!(server.calls_as("other").await.put("/b", "123456").await["size"], 6, "others have their own");
 
         calls.delete("/a").await.ok();
         admin.set_quota("panda", Some(6)).await.expect("a quota");
-        calls.finish(&kept, 6, r#"{"path": "/b"}"#, "").await.ok();
+        assert_eq!(finish(r#"{"path": "/b"}"#).await.ok()["size"], 6);
         admin.set_quota("panda", None).await.expect("no quota");
-        assert_eq!(finish(6, "", r#"{"path": "/d"}"#).await.ok()["size"], 6);
+        let batch = calls.finish_batch(&[(&closed, 6, json!({"path": "/d"}))]).await.ok();
+        assert_eq!(batch["entries"][0]["size"], 6);
     }
 
     async fn check_user_echoes(server: TestServer) {
