@@ -20,8 +20,8 @@ mod uses;
 pub use changes::TreeChanged;
 pub use effect::Effect;
 pub use loads::{
-    Aged, CommitView, ContentUse, Credential, EXTENSION, End, FAMILY, Listing, Loads, Place,
-    PlaceView, Rename, Subtree, Taken, Target, family, split,
+    Aged, CommitView, ContentUse, Credential, EXTENSION, End, FAMILY, Growing, Listing, Loads,
+    Place, PlaceView, Rename, Subtree, Taken, Target, ToFinish, family, split,
 };
 pub use memory::MemoryEngine;
 pub use sqlite::{OpenError, SqliteEngine};

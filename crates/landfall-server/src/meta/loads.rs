@@ -8,6 +8,7 @@ use super::rows::{
 use crate::sys::Micros;
 use landfall_protocol::path::{cut_name, fold_name};
 use landfall_protocol::{AccountId, AsyncJobId, DisplayPath, FileId, PathKey, Rev, SessionId};
+use std::collections::HashMap;
 use std::ops::Range;
 
 /// An engine's open transaction, or one consistent state of it.
@@ -270,6 +271,57 @@ pub trait Loads {
         })
     }
 
+    /// All that an append depends on: the sessions that get a part, locked, each with the pieces
+    /// of it that a part may overlap, if its bytes come in any order.
+    fn append(
+        &mut self,
+        account: &AccountId,
+        parts: &[(SessionId, Range<FileOffset>)],
+    ) -> Result<HashMap<SessionId, Growing>, MetaError> {
+        let mut view: HashMap<SessionId, Growing> = HashMap::new();
+        for (id, range) in parts {
+            if !view.contains_key(id)
+                && let Some(session) = self.session(account, id)?
+            {
+                let pieces = Vec::new();
+                view.insert(id.clone(), Growing { session, pieces });
+            }
+            if let Some(growing) = view.get_mut(id)
+                && growing.session.is_concurrent()
+                && !range.is_empty()
+            {
+                let content = &growing.session.content;
+                growing.pieces.extend(self.pieces(content, range.clone())?);
+            }
+        }
+        Ok(view)
+    }
+
+    /// All that is to be known of sessions before they are finished, in their order.
+    fn to_finish(
+        &mut self,
+        account: &AccountId,
+        ids: &[SessionId],
+    ) -> Result<Vec<ToFinish>, MetaError> {
+        let mut view = Vec::with_capacity(ids.len());
+        for id in ids {
+            let session = self.session(account, id)?;
+            let pieces = match &session {
+                Some(session) if session.is_whole() => {
+                    let all = FileOffset(0)..FileOffset(session.stored());
+                    self.pieces(&session.content, all)?
+                }
+                _ => Vec::new(),
+            };
+            view.push(ToFinish {
+                session,
+                replay: self.replay(account, id)?,
+                pieces,
+            });
+        }
+        Ok(view)
+    }
+
     /// What is at a target, and everything live below it, up to `most` entries.
     fn subtree(&mut self, ns: Ns, target: &Target, most: usize) -> Result<Subtree, MetaError> {
         let namespace = self.namespace(ns)?;
@@ -402,6 +454,26 @@ pub struct CommitView {
     pub session: Option<Session>,
     /// The answer of an earlier finish.
     pub replay: Option<Replay>,
+}
+
+/// A session that gets more bytes.
+#[derive(Clone, Debug)]
+pub struct Growing {
+    /// The session.
+    pub session: Session,
+    /// Pieces of it that what comes may overlap; in no order, and one may be there twice.
+    pub pieces: Vec<Piece>,
+}
+
+/// A session that is to be finished.
+#[derive(Clone, Debug)]
+pub struct ToFinish {
+    /// The session.
+    pub session: Option<Session>,
+    /// The answer of an earlier finish.
+    pub replay: Option<Replay>,
+    /// All pieces in order, if the session [is whole](Session::is_whole).
+    pub pieces: Vec<Piece>,
 }
 
 /// A part of a tree that is walked through.

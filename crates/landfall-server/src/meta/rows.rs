@@ -177,6 +177,21 @@ impl Session {
             SessionBytes::Concurrent { stored, .. } => stored,
         }
     }
+
+    /// Whether its bytes come in any order.
+    pub fn is_concurrent(&self) -> bool {
+        matches!(self.bytes, SessionBytes::Concurrent { .. })
+    }
+
+    /// Whether its bytes came in any order, and all are there: that can't change any more.
+    pub fn is_whole(&self) -> bool {
+        match self.bytes {
+            SessionBytes::Sequential { .. } => false,
+            SessionBytes::Concurrent { stored, end } => {
+                self.state == SessionState::Closed && stored == end
+            }
+        }
+    }
 }
 
 impl BlobId {

@@ -3,14 +3,13 @@
 use super::body::{IncomingBody, Received, is_as_given};
 use super::parts::{
     Cut, Expected, Hashed, Part, PartHasher, PartsHasher, PartsProblem, expect, foretell,
-    is_concurrent,
 };
 use super::quota::Spared;
 use super::{Caller, Failure, Service, Trouble};
 use crate::meta::rows::{
     Blob, BlobOffset, Extent, FileOffset, Piece, Session, SessionBytes, SessionState,
 };
-use crate::meta::{Decision, Effect, Loads, MetaError, Operation};
+use crate::meta::{Decision, Effect, Growing, Loads, MetaError, Operation};
 use crate::rules::pieces::{Placed, place};
 use crate::rules::session::{Accepted, Refusal, may_append};
 use crate::sys::{Micros, Point};
@@ -21,6 +20,7 @@ use landfall_protocol::types::batches::{
 use landfall_protocol::types::sessions::{UploadSessionAppendArg, UploadSessionAppendError};
 use landfall_protocol::{AccountId, BlockDigests, SessionId, limits};
 use std::collections::HashMap;
+use std::ops::Range;
 
 impl Service {
     /// Adds the body to a session.
@@ -35,7 +35,7 @@ impl Service {
     ) -> Result<(), Failure<UploadSessionAppendError>> {
         let refused = |refusal: Refusal| Failure::Route(UploadSessionAppendError::from(refusal));
         let id = &arg.cursor.session_id;
-        let (session, _) = self.session(caller, id).await?;
+        let session = self.session(caller, id).await?;
         let now = self.sys.clock.now();
         let given = arg.content_hash.as_ref();
         let expected = expect(
@@ -59,7 +59,7 @@ impl Service {
         if !is_as_given(given, hash) {
             self.discard(received.stored()).await;
             // The hash is the last of the checks.
-            let (session, _) = self.session(caller, id).await?;
+            let session = self.session(caller, id).await?;
             let length = Some(received.length);
             expect(session.as_ref(), now, &arg.cursor, length, arg.close).map_err(refused)?;
             return Err(Failure::Route(
@@ -165,18 +165,18 @@ impl Service {
             .map(|entry| entry.cursor.session_id.clone())
             .collect();
         let question = move |loads: &mut dyn Loads| {
-            let mut sessions = HashMap::new();
-            for id in ids {
-                if !sessions.contains_key(&id)
-                    && let Some(session) = loads.session(&account, &id)?
-                {
-                    sessions.insert(id, session);
-                }
-            }
-            Ok(sessions)
+            let found = loads.append(&account, &nothing_for(ids))?;
+            let session = |(id, growing): (SessionId, Growing)| (id, growing.session);
+            Ok(found.into_iter().map(session).collect())
         };
         self.meta.read(question).await
     }
+}
+
+/// Parts without a byte, to look at their sessions.
+fn nothing_for(ids: Vec<SessionId>) -> Vec<(SessionId, Range<FileOffset>)> {
+    let nothing = FileOffset(0)..FileOffset(0);
+    ids.into_iter().map(|id| (id, nothing.clone())).collect()
 }
 
 /// What of the parts is there already, or is refused whatever its bytes are: a batch whose answer
@@ -219,34 +219,27 @@ struct Held {
     changed: bool,
 }
 
+impl From<Growing> for Held {
+    fn from(Growing { session, pieces }: Growing) -> Self {
+        Self {
+            session,
+            pieces,
+            changed: false,
+        }
+    }
+}
+
 impl Operation for Append {
     type View = HashMap<SessionId, Held>;
     type Answer = Vec<Result<(), Refusal>>;
 
     fn load(&self, loads: &mut dyn Loads) -> Result<Self::View, MetaError> {
-        let mut view: Self::View = HashMap::new();
-        for part in self.parts.iter().flatten() {
-            let id = &part.cursor.session_id;
-            if !view.contains_key(id)
-                && let Some(session) = loads.session(&self.account, id)?
-            {
-                let held = Held {
-                    session,
-                    pieces: Vec::new(),
-                    changed: false,
-                };
-                view.insert(id.clone(), held);
-            }
-            if let Some(held) = view.get_mut(id)
-                && is_concurrent(&held.session)
-            {
-                let from = FileOffset(part.cursor.offset);
-                let range = from..FileOffset(from.0 + part.length);
-                held.pieces
-                    .extend(loads.pieces(&held.session.content, range)?);
-            }
-        }
-        Ok(view)
+        let parts: Vec<_> = self.parts.iter().flatten().map(Part::range).collect();
+        let view = loads.append(&self.account, &parts)?;
+        Ok(view
+            .into_iter()
+            .map(|(id, growing)| (id, growing.into()))
+            .collect())
     }
 
     fn decide(&self, mut view: Self::View) -> Decision<Self::Answer> {
@@ -324,7 +317,7 @@ impl Append {
         &self,
         part: &Part,
         held: &Held,
-        range: std::ops::Range<u64>,
+        range: Range<u64>,
         digests: BlockDigests,
     ) -> Option<Extent> {
         let blob = self.blob.as_ref().filter(|_| !range.is_empty())?;

@@ -4,10 +4,12 @@ use super::quota::Allowance;
 use super::{Service, Trouble};
 use crate::blobs::Checksums;
 use crate::meta::rows::{Blob, BlobId, BlobPlace, Writer};
-use crate::meta::{Effect, MetaError, Operation, Unconditional};
+use crate::meta::{Decision, Effect, Loads, MetaError, Operation, Unconditional};
 use bytes::{Bytes, BytesMut};
 use futures_util::future::BoxFuture;
 use landfall_protocol::{BodyHasher, ContentHash, GivenHash};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::task::JoinError;
 
 /// Bytes up to which a body is stored in the metadata: below it, two syncs cost more than a
@@ -163,8 +165,15 @@ impl Service {
         body: Option<BlobId>,
         operation: O,
     ) -> Result<O::Answer, MetaError> {
-        let outcome = self.meta.transact(operation).await;
+        let kept = Arc::new(AtomicBool::new(false));
+        let settles = Settles {
+            operation,
+            kept: Arc::clone(&kept),
+        };
+        let outcome = self.meta.transact(settles).await;
         match &outcome {
+            // Known without another look at the metadata.
+            Ok(_) if kept.load(Ordering::Relaxed) => return outcome,
             // It may be there, or come to be there.
             Err(MetaError::Unknown(_)) => return outcome,
             Err(MetaError::Fenced) => self.blobs.rename_writer(),
@@ -200,6 +209,30 @@ impl Service {
             checksums: checksums.finish(),
             place: BlobPlace::Inline(bytes),
         }
+    }
+}
+
+/// An operation that decides about a body, and whether it keeps one.
+struct Settles<O> {
+    operation: O,
+    /// As of the last time that it ran.
+    kept: Arc<AtomicBool>,
+}
+
+impl<O: Operation> Operation for Settles<O> {
+    type View = O::View;
+    type Answer = O::Answer;
+
+    fn load(&self, loads: &mut dyn Loads) -> Result<O::View, MetaError> {
+        self.operation.load(loads)
+    }
+
+    fn decide(&self, view: O::View) -> Decision<O::Answer> {
+        let decision = self.operation.decide(view);
+        let keeps = |effect: &Effect| matches!(effect, Effect::AddBlob(_));
+        let kept = decision.effects.iter().any(keeps);
+        self.kept.store(kept, Ordering::Relaxed);
+        decision
     }
 }
 

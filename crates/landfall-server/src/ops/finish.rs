@@ -5,8 +5,8 @@ use super::commit::{Commit, Saved, properties_error};
 use super::quota::Spared;
 use super::sessions::{hasher, keep};
 use super::{Caller, Failure, Service, Trouble, metadata};
-use crate::meta::rows::{FileOffset, Ns, Replay, Session, SessionBytes, SessionState};
-use crate::meta::{CommitView, Decision, Effect, Loads, MetaError, Operation};
+use crate::meta::rows::{Ns, Replay, Session, SessionBytes, SessionState};
+use crate::meta::{CommitView, Decision, Effect, Loads, MetaError, Operation, ToFinish};
 use crate::rules::commit::Incoming;
 use crate::rules::session::{FinishRefusal, Finishing, Refusal, may_finish};
 use crate::sys::weakened::{Safeguard, without};
@@ -162,8 +162,8 @@ impl Service {
     ) -> Result<Vec<Found>, MetaError> {
         let account = caller.account.id.clone();
         let question = move |loads: &mut dyn Loads| {
-            let found = |id: &SessionId| Found::load(loads, &account, id);
-            ids.iter().map(found).collect()
+            let found = loads.to_finish(&account, &ids)?;
+            Ok(found.into_iter().map(Found::from).collect())
         };
         self.meta.read(question).await
     }
@@ -270,29 +270,26 @@ impl Service {
     }
 }
 
-impl Found {
-    fn load(loads: &mut dyn Loads, account: &AccountId, id: &SessionId) -> Result<Self, MetaError> {
-        let session = loads.session(account, id)?;
-        let whole = match &session {
-            Some(Session {
-                state: SessionState::Closed,
-                content,
-                bytes: SessionBytes::Concurrent { stored, end },
-                ..
-            }) if stored == end => {
-                let mut digests = BlockDigests::default();
-                for piece in loads.pieces(content, FileOffset(0)..FileOffset(*end))? {
-                    digests.extend(&piece.digests);
-                }
-                Some(digests.content_hash())
-            }
-            _ => None,
-        };
-        Ok(Self {
+impl From<ToFinish> for Found {
+    fn from(known: ToFinish) -> Self {
+        let ToFinish {
             session,
-            replay: loads.replay(account, id)?,
+            replay,
+            pieces,
+        } = known;
+        let whole = session.as_ref().filter(|session| session.is_whole());
+        let whole = whole.map(|_| {
+            let mut digests = BlockDigests::default();
+            for piece in &pieces {
+                digests.extend(&piece.digests);
+            }
+            digests.content_hash()
+        });
+        Self {
+            session,
+            replay,
             whole,
-        })
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use super::body::Look;
 use super::sessions::hasher;
 use crate::meta::MetaError;
-use crate::meta::rows::{Session, SessionBytes, SessionState};
+use crate::meta::rows::{FileOffset, Session, SessionBytes, SessionState};
 use crate::rules::pieces::{At, may_place};
 use crate::rules::session::{Accepted, Refusal, may_append};
 use crate::sys::Micros;
@@ -14,6 +14,7 @@ use landfall_protocol::{
     BlockDigests, BlockHasher, BodyHasher, ContentHash, ContentHasher, SessionId,
 };
 use std::collections::{HashMap, HashSet};
+use std::ops::Range;
 
 /// What a part is to its session, by all that is known before its bytes are there.
 pub(super) enum Expected<'s> {
@@ -32,7 +33,7 @@ pub(super) fn expect<'s>(
     length: Option<u64>,
     close: bool,
 ) -> Result<Expected<'s>, Refusal> {
-    let concurrent = session.is_some_and(is_concurrent);
+    let concurrent = session.is_some_and(Session::is_concurrent);
     if concurrent {
         // Where the length isn't known, neither is the end.
         let at = At {
@@ -49,10 +50,6 @@ pub(super) fn expect<'s>(
             Accepted::Nothing => Expected::Nothing,
         },
     )
-}
-
-pub(super) fn is_concurrent(session: &Session) -> bool {
-    matches!(session.bytes, SessionBytes::Concurrent { .. })
 }
 
 /// Hashes a part as its session needs it, and by itself if the request gave a hash.
@@ -293,6 +290,13 @@ impl Part {
             length: self.length,
             close: self.close,
         }
+    }
+
+    /// Which bytes of which session it is.
+    pub(super) fn range(&self) -> (SessionId, Range<FileOffset>) {
+        let begin = FileOffset(self.cursor.offset);
+        let range = begin..FileOffset(begin.0 + self.length);
+        (self.cursor.session_id.clone(), range)
     }
 
     /// What a session whose bytes come in order becomes by this part.

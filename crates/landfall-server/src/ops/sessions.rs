@@ -4,7 +4,7 @@ use super::body::{IncomingBody, Received, is_as_given};
 use super::quota::Spared;
 use super::{Caller, Failure, Service, Trouble};
 use crate::meta::rows::{
-    BlobOffset, ContentId, Extent, FileOffset, Replay, Session, SessionBytes, SessionState,
+    BlobOffset, ContentId, Extent, FileOffset, Session, SessionBytes, SessionState,
 };
 use crate::meta::{Effect, InTree, MetaError};
 use crate::sys::Point;
@@ -107,10 +107,10 @@ impl Service {
         &self,
         caller: &Caller,
         id: &SessionId,
-    ) -> Result<(Option<Session>, Option<Replay>), MetaError> {
+    ) -> Result<Option<Session>, MetaError> {
         let (account, id) = (caller.account.id.clone(), id.clone());
         self.meta
-            .read(move |loads| Ok((loads.session(&account, &id)?, loads.replay(&account, &id)?)))
+            .read(move |loads| loads.session(&account, &id))
             .await
     }
 
