@@ -8,6 +8,7 @@
 //! Engines never call the blob store: they know blobs by name only.
 
 mod changes;
+mod columns;
 mod effect;
 mod loads;
 mod memory;

@@ -10,12 +10,12 @@ mod checkpoint;
 mod copy;
 #[cfg(test)]
 mod cost;
+mod failure;
 #[cfg(test)]
 mod finish_cost;
 mod load;
 mod open;
 mod settle;
-mod values;
 mod version;
 mod writer;
 
@@ -97,11 +97,11 @@ impl Readers {
                 .map_err(|error| MetaError::Failed(error.to_string()))?,
         };
         // One transaction, so that a question of several parts sees one state.
-        let transaction = connection.transaction().map_err(values::failure)?;
+        let transaction = connection.transaction().map_err(failure::failure)?;
         question(&mut Rows {
             connection: &transaction,
         })?;
-        transaction.finish().map_err(values::failure)?;
+        transaction.finish().map_err(failure::failure)?;
         let mut idle = self.lock();
         if idle.len() < READERS {
             idle.push(connection);

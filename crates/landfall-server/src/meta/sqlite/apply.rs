@@ -1,11 +1,11 @@
 //! Effects as SQL.
 
-use super::values::{
-    checksum_bytes, digest_bytes, failure, notification_number, scopes_text, signed,
+use super::failure::failure;
+use crate::meta::columns::{
+    checksum_bytes, digest_bytes, hasher_and_end, kind_id_and_rev, notification_number,
+    scopes_text, session_number, signed,
 };
-use crate::meta::rows::{
-    AccountState, BlobPlace, Entry, JournalId, Node, SessionBytes, SessionState,
-};
+use crate::meta::rows::{AccountState, BlobPlace, JournalId, Node};
 use crate::meta::{Effect, MetaError};
 use landfall_protocol::Rev;
 use rusqlite::{Connection, ErrorCode, Params};
@@ -117,21 +117,11 @@ pub(super) fn apply(connection: &Connection, effect: &Effect) -> Result<(), Meta
                 session.id.as_str(),
                 session.account.as_str(),
                 session.created.0,
-                match session.state {
-                    SessionState::Open => 0,
-                    SessionState::Closed => 1,
-                    SessionState::Committed => 2,
-                },
+                session_number(session.state),
                 &session.content.0,
                 signed(session.stored()),
-                match &session.bytes {
-                    SessionBytes::Sequential { hasher, .. } => &hasher[..],
-                    SessionBytes::Concurrent { .. } => &[],
-                },
-                match session.bytes {
-                    SessionBytes::Sequential { .. } => None,
-                    SessionBytes::Concurrent { end, .. } => Some(signed(end)),
-                },
+                hasher_and_end(&session.bytes).0,
+                hasher_and_end(&session.bytes).1,
             ),
         ),
         Effect::AddBlob(blob) => {
@@ -324,12 +314,7 @@ fn put_node(
     seen: Option<JournalId>,
 ) -> Result<(), MetaError> {
     let key = node.key();
-    let (kind, id, rev) = match &node.entry {
-        Entry::File(file) => (0, Some(file.id.as_str()), Some(file.rev.as_str())),
-        Entry::Folder(id) => (1, Some(id.as_str()), None),
-        Entry::DeletedFile => (2, None, None),
-        Entry::DeletedFolder => (3, None, None),
-    };
+    let (kind, id, rev) = kind_id_and_rev(&node.entry);
     let changed = match seen {
         None => connection
             .prepare_cached(

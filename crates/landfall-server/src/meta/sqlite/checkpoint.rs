@@ -10,8 +10,8 @@
 //! came meanwhile the writer copies itself, so that there is a moment at which everything is
 //! copied and the log can begin anew.
 
+use super::failure::{failed_sync, reason};
 use super::open::for_reading;
-use super::values::{failed_sync, reason};
 use rusqlite::{Connection, ErrorCode};
 use std::fmt;
 use std::path::{Path, PathBuf};

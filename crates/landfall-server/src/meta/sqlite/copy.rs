@@ -5,8 +5,8 @@
 //! cursors are no longer good, which makes clients list anew, and the numbers of its changes
 //! leap, so that no rev is given a second time.
 
+use super::failure::failure;
 use super::load::Rows;
-use super::values::failure;
 use super::{OpenError, open};
 use crate::meta::rows::{Blob, BlobId};
 use crate::meta::{Loads, MetaError};

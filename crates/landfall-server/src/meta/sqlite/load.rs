@@ -1,19 +1,21 @@
 //! Loads as SQL.
 
-use super::values::{
-    block_digests, checksums, failure, notification_event, scopes, signed, unsigned,
-};
+use super::failure::failure;
 use crate::meta::MetaError;
+use crate::meta::columns::{
+    block_digests, checksums, damaged, notification_event, scopes, session_bytes, session_state,
+    signed, stored_path, unsigned,
+};
 use crate::meta::loads::{Aged, ContentUse, Credential, End, Listing, Loads, Taken};
 use crate::meta::rows::{
     Account, AccountState, AsyncJob, Blob, BlobId, BlobOffset, BlobPlace, ContentId, Deletion,
     Entry, Extent, FileEntry, FileOffset, Hold, JournalId, Lease, Namespace, Node, Notification,
-    Ns, Piece, Replay, Revision, Session, SessionBytes, SessionState, Token, Writer,
+    Ns, Piece, Replay, Revision, Session, Token, Writer,
 };
 use crate::sys::Micros;
 use bytes::Bytes;
 use landfall_protocol::{
-    AccountId, AsyncJobId, ContentHash, DisplayPath, FileId, PathKey, Rev, SessionId, Timestamp,
+    AccountId, AsyncJobId, ContentHash, FileId, PathKey, Rev, SessionId, Timestamp,
 };
 use rusqlite::{Connection, OptionalExtension, Params, Row};
 use std::ops::Range;
@@ -694,30 +696,20 @@ fn blob(row: &Row<'_>, first: usize) -> rusqlite::Result<Result<Blob, MetaError>
 }
 
 fn session(row: &Row<'_>) -> rusqlite::Result<Result<Session, MetaError>> {
-    let session = Session {
+    let state = session_state(row.get(3)?);
+    let bytes = session_bytes(row.get(5)?, row.get(6)?, row.get(7)?);
+    let (state, bytes) = match (state, bytes) {
+        (Ok(state), Ok(bytes)) => (state, bytes),
+        (Err(error), _) | (_, Err(error)) => return Ok(Err(error)),
+    };
+    Ok(Ok(Session {
         id: SessionId::from_stored(row.get::<_, String>(0)?),
         account: AccountId::from_stored(row.get::<_, String>(1)?),
         created: Micros(row.get(2)?),
-        state: match row.get(3)? {
-            0 => SessionState::Open,
-            1 => SessionState::Closed,
-            2 => SessionState::Committed,
-            other => return Ok(damaged("session state", other)),
-        },
+        state,
         content: ContentId(row.get(4)?),
-        bytes: match (unsigned(row.get(5)?), row.get(7)?) {
-            (Err(error), _) => return Ok(Err(error)),
-            (Ok(length), None) => SessionBytes::Sequential {
-                length,
-                hasher: row.get(6)?,
-            },
-            (Ok(stored), Some(end)) => match unsigned(end) {
-                Ok(end) => SessionBytes::Concurrent { stored, end },
-                Err(error) => return Ok(Err(error)),
-            },
-        },
-    };
-    Ok(Ok(session))
+        bytes,
+    }))
 }
 
 /// A token from the columns hash, id, account, scopes, expires, created.
@@ -812,14 +804,6 @@ fn revision(row: &Row<'_>) -> rusqlite::Result<Result<Revision, MetaError>> {
             file: file?,
         })
     })())
-}
-
-fn stored_path(text: &str) -> Result<DisplayPath, MetaError> {
-    DisplayPath::parse(text).map_err(|error| MetaError::Damaged(format!("path {text:?}: {error}")))
-}
-
-fn damaged<T>(what: &str, found: i64) -> Result<T, MetaError> {
-    Err(MetaError::Damaged(format!("{what} {found}")))
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Opening the file, with the settings that must hold.
 
-use super::values::reason;
+use super::failure::reason;
 use super::version::prepare;
 use crate::sys::weakened::{Safeguard, without};
 use crate::sys::{Failpoints, Point};

@@ -7,8 +7,8 @@
 
 use super::apply::apply;
 use super::checkpoint::{Checkpoints, Copied};
+use super::failure::{failure, reason};
 use super::load::Rows;
-use super::values::{failure, reason};
 use crate::meta::rows::BlobPlace;
 use crate::meta::{Effect, Job, MetaError};
 use crate::sys::weakened::{Safeguard, without};
