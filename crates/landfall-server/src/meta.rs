@@ -12,6 +12,8 @@ mod columns;
 mod effect;
 mod loads;
 mod memory;
+#[cfg(feature = "postgres")]
+mod postgres;
 pub mod rows;
 mod sqlite;
 #[cfg(test)]
@@ -25,6 +27,8 @@ pub use loads::{
     Place, PlaceView, Rename, Subtree, Taken, Target, ToFinish, family, split,
 };
 pub use memory::MemoryEngine;
+#[cfg(feature = "postgres")]
+pub use postgres::{PATIENCE, PostgresEngine};
 pub use sqlite::{OpenError, SqliteEngine};
 pub(crate) use sqlite::{blobs_in, copy};
 pub use uses::Uses;

@@ -466,7 +466,7 @@ pub struct Growing {
 }
 
 /// A session that is to be finished.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct ToFinish {
     /// The session.
     pub session: Option<Session>,

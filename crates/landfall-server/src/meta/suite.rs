@@ -14,17 +14,29 @@ use landfall_protocol::{
 };
 use std::future::Future;
 
-/// One test per behaviour, for each engine.
+/// One test per behaviour, for each engine; PostgreSQL's has only what append and finish need.
 macro_rules! suite {
-    ($($name:ident,)*) => {
+    (memory, sqlite { $($whole:ident,)* } memory, sqlite, postgres { $($all:ident,)* }) => {
         mod memory {
-            $( #[test] fn $name() {
-                super::with_memory(super::$name);
+            $( #[test] fn $whole() {
+                crate::meta::suite::with_memory(super::$whole);
+            } )*
+            $( #[test] fn $all() {
+                crate::meta::suite::with_memory(super::$all);
             } )*
         }
         mod sqlite {
-            $( #[test] fn $name() {
-                super::with_sqlite(super::$name);
+            $( #[test] fn $whole() {
+                crate::meta::suite::with_sqlite(super::$whole);
+            } )*
+            $( #[test] fn $all() {
+                crate::meta::suite::with_sqlite(super::$all);
+            } )*
+        }
+        #[cfg(feature = "postgres")]
+        mod postgres {
+            $( #[test] fn $all() {
+                crate::meta::suite::with_postgres(super::$all);
             } )*
         }
     };
@@ -37,30 +49,34 @@ mod operations;
 mod trees;
 
 suite! {
-    nothing_is_there_at_first,
-    an_account_and_its_token_are_found,
-    a_token_that_is_added_again_gets_its_new_rights,
-    an_account_is_found_with_everything_left_out,
-    the_name_of_an_account_is_unique,
-    the_number_of_a_tree_is_unique,
-    a_setting_is_kept_and_never_replaced,
-    a_setting_that_is_put_has_the_new_value,
-    a_lease_has_its_last_holder,
-    the_counters_of_a_tree_are_set,
-    a_session_changes_its_state,
-    a_session_is_there_for_its_account_alone,
-    a_kept_answer_is_there_for_its_account_alone,
-    a_file_is_found_by_key_and_by_id,
-    what_was_deleted_is_found_by_key_alone,
-    a_place_that_is_used_again_has_new_letters,
-    a_revision_is_found_in_its_tree_alone,
-    a_target_is_found_by_id_and_below_it,
-    pieces_of_a_content_come_in_order_from_any_byte,
-    one_blob_may_be_in_several_contents,
-    a_blob_of_a_fenced_or_unknown_writer_can_not_be_referred_to,
-    holds_are_prolonged_and_end,
-    unfinished_sessions_are_summed_for_their_account,
-    a_token_tells_whether_its_account_has_a_quota,
+    memory, sqlite {
+        nothing_is_there_at_first,
+        an_account_and_its_token_are_found,
+        a_token_that_is_added_again_gets_its_new_rights,
+        an_account_is_found_with_everything_left_out,
+        the_name_of_an_account_is_unique,
+        a_setting_that_is_put_has_the_new_value,
+        a_lease_has_its_last_holder,
+        holds_are_prolonged_and_end,
+        unfinished_sessions_are_summed_for_their_account,
+        a_token_tells_whether_its_account_has_a_quota,
+    }
+    memory, sqlite, postgres {
+        the_number_of_a_tree_is_unique,
+        a_setting_is_kept_and_never_replaced,
+        the_counters_of_a_tree_are_set,
+        a_session_changes_its_state,
+        a_session_is_there_for_its_account_alone,
+        a_kept_answer_is_there_for_its_account_alone,
+        a_file_is_found_by_key_and_by_id,
+        what_was_deleted_is_found_by_key_alone,
+        a_place_that_is_used_again_has_new_letters,
+        a_revision_is_found_in_its_tree_alone,
+        a_target_is_found_by_id_and_below_it,
+        pieces_of_a_content_come_in_order_from_any_byte,
+        one_blob_may_be_in_several_contents,
+        a_blob_of_a_fenced_or_unknown_writer_can_not_be_referred_to,
+    }
 }
 
 fn run(future: impl Future<Output = ()>) {
@@ -79,6 +95,12 @@ fn with_sqlite<F: Future<Output = ()>>(test: impl FnOnce(Meta) -> F) {
     let dir = tempfile::tempdir().unwrap();
     let engine = SqliteEngine::open(&dir.path().join("metadata.sqlite"), &Sys::real()).unwrap();
     run(test(Meta::new(engine)));
+}
+
+#[cfg(feature = "postgres")]
+fn with_postgres<F: Future<Output = ()>>(test: impl FnOnce(Meta) -> F) {
+    let schema = super::postgres::throwaway::Schema::new();
+    run(test(schema.meta()));
 }
 
 async fn apply(meta: &Meta, effects: Vec<Effect>) {

@@ -1,6 +1,6 @@
 //! Pieces that come in any order, jobs, and what users are told of.
 
-use super::{ONE, TWO, apply, blob, extent, path, read, two_accounts, with_memory, with_sqlite};
+use super::{ONE, TWO, apply, blob, extent, path, read, two_accounts};
 use crate::meta::rows::{
     AsyncJob, BlobPlace, ContentId, FileOffset, JournalId, Notification, NotificationEvent, Ns,
     Piece,
@@ -11,11 +11,15 @@ use bytes::Bytes;
 use landfall_protocol::{AccountId, AsyncJobId, BlockDigests, Rev};
 
 suite! {
-    pieces_with_a_byte_in_the_range_come_in_order,
-    a_job_is_there_for_its_account_alone,
-    a_job_is_forgotten_by_its_age,
-    notifications_come_in_order_after_a_change,
-    notifications_are_forgotten_by_their_age,
+    memory, sqlite {
+        a_job_is_there_for_its_account_alone,
+        a_job_is_forgotten_by_its_age,
+        notifications_come_in_order_after_a_change,
+        notifications_are_forgotten_by_their_age,
+    }
+    memory, sqlite, postgres {
+        pieces_with_a_byte_in_the_range_come_in_order,
+    }
 }
 
 async fn pieces_with_a_byte_in_the_range_come_in_order(meta: Meta) {

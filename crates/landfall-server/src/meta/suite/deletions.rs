@@ -2,17 +2,20 @@
 
 use super::{
     ONE, TWO, account, apply, counters, file_id, folder, key, node, read, saved, session, token,
-    tree, two_accounts, with_memory, with_sqlite,
+    tree, two_accounts,
 };
 use crate::meta::rows::{Account, Deletion, JournalId, Ns, SessionState, rev};
 use crate::meta::{Effect, Meta, MetaError, Unconditional};
 use landfall_protocol::AccountId;
 
 suite! {
-    a_deleted_account_is_not_found_and_its_name_is_free,
-    what_belongs_to_an_account_is_found_slice_by_slice,
-    a_place_that_is_forgotten_leaves_nothing_behind,
-    nothing_is_added_to_an_account_that_is_gone,
+    memory, sqlite {
+        a_deleted_account_is_not_found_and_its_name_is_free,
+        what_belongs_to_an_account_is_found_slice_by_slice,
+        a_place_that_is_forgotten_leaves_nothing_behind,
+        nothing_is_added_to_an_account_that_is_gone,
+    }
+    memory, sqlite, postgres {}
 }
 
 async fn begin(meta: &Meta) -> Deletion {

@@ -2,7 +2,7 @@
 
 use super::{
     ONE, TWO, Unconditional, apply, blob, counters, extent, file_id, folder, key, node, put, read,
-    saved, session, tree, two_accounts, with_memory, with_sqlite,
+    saved, session, tree, two_accounts, with_sqlite,
 };
 use crate::meta::rows::{BlobPlace, ContentId, Entry, FileOffset, JournalId, Namespace, rev};
 use crate::meta::{Decision, Effect, Loads, Meta, MetaError, Operation};
@@ -10,14 +10,17 @@ use bytes::Bytes;
 use std::sync::mpsc;
 
 suite! {
-    effects_take_place_together_or_not_at_all,
-    a_place_is_put_only_over_what_was_seen,
-    an_operation_that_fails_to_load_changes_nothing,
-    an_operation_that_panics_changes_nothing,
-    a_question_that_panics_harms_nobody,
-    an_operation_sees_what_was_applied_before,
-    of_many_operations_at_once_none_is_lost,
-    a_question_sees_one_state,
+    memory, sqlite {}
+    memory, sqlite, postgres {
+        effects_take_place_together_or_not_at_all,
+        a_place_is_put_only_over_what_was_seen,
+        an_operation_that_fails_to_load_changes_nothing,
+        an_operation_that_panics_changes_nothing,
+        a_question_that_panics_harms_nobody,
+        an_operation_sees_what_was_applied_before,
+        of_many_operations_at_once_none_is_lost,
+        a_question_sees_one_state,
+    }
 }
 
 async fn effects_take_place_together_or_not_at_all(meta: Meta) {

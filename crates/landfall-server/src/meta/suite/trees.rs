@@ -1,19 +1,21 @@
 //! Parts of trees: listings, changes, taken names.
 
-use super::{
-    ONE, TWO, apply, folder, key, put, read, saved, two_accounts, with_memory, with_sqlite,
-};
+use super::{ONE, TWO, apply, folder, key, put, read, saved, two_accounts};
 use crate::meta::rows::{Entry, JournalId, Node};
 use crate::meta::{Listing, Loads, Meta, Taken};
 
 suite! {
-    a_listing_has_the_entries_below_its_folder_in_order,
-    a_listing_goes_on_after_a_key,
-    a_listing_has_deleted_entries_where_asked_for,
-    a_listing_leaves_out_what_changed_later,
-    changes_come_in_their_order_with_what_was_deleted,
-    changes_are_those_below_the_folder,
-    taken_names_are_those_of_the_family_in_the_folder,
+    memory, sqlite {
+        a_listing_has_the_entries_below_its_folder_in_order,
+        a_listing_goes_on_after_a_key,
+        a_listing_has_deleted_entries_where_asked_for,
+        a_listing_leaves_out_what_changed_later,
+        changes_come_in_their_order_with_what_was_deleted,
+        changes_are_those_below_the_folder,
+    }
+    memory, sqlite, postgres {
+        taken_names_are_those_of_the_family_in_the_folder,
+    }
 }
 
 /// A tree whose keys sort around the slash, beside another tree with the same names.
