@@ -47,6 +47,7 @@ mod batches;
 mod deletions;
 mod operations;
 mod trees;
+mod views;
 
 suite! {
     memory, sqlite {

@@ -5,10 +5,12 @@ use super::failure::Failed;
 use super::link::{Link, Statement};
 use super::throwaway::{Cut, Proxy, Schema};
 use super::{PATIENCE, PostgresEngine};
-use crate::meta::rows::{JournalId, Namespace, Ns};
+use crate::meta::rows::{Blob, BlobId, BlobPlace, JournalId, Namespace, Ns, Writer};
 use crate::meta::{Decision, Effect, Loads, Meta, MetaError, Operation, Unconditional};
+use crate::sys::Micros;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Barrier, Mutex, mpsc};
+use std::thread;
 use std::time::Duration;
 use tokio::task::JoinHandle;
 
@@ -168,6 +170,45 @@ async fn who_waits_for_a_lock_too_long_is_told_to_come_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn whose_writer_is_just_being_fenced_waits_and_is_told() {
+    let schema = Schema::new();
+    let meta = schema.meta();
+    let writer = |fenced| {
+        Effect::PutWriter(Writer {
+            id: "w".into(),
+            heartbeat: Micros(1),
+            fenced,
+        })
+    };
+    let alive = Unconditional(vec![writer(false)]);
+    meta.transact(alive).await.unwrap();
+
+    let mut collector = Link::new(schema.config(), "BEGIN", PATIENCE).unwrap();
+    let (fenced, is_fenced) = mpsc::sync_channel(1);
+    let (go_on, wait) = mpsc::sync_channel::<()>(1);
+    let collecting = thread::spawn(move || {
+        let effects = [writer(true)];
+        collector.fly(&statements(&effects).unwrap()).unwrap();
+        fenced.send(()).unwrap();
+        wait.recv().unwrap();
+        collector.commit(&[]).unwrap();
+    });
+    is_fenced.recv().unwrap();
+    let blob = Effect::AddBlob(Blob {
+        id: BlobId("w/blob".into()),
+        length: 1,
+        checksums: vec![0],
+        place: BlobPlace::Stored,
+    });
+    let refers = tokio::spawn(async move { meta.transact(Unconditional(vec![blob])).await });
+    schema.until_somebody_waits();
+    go_on.send(()).unwrap();
+    collecting.join().unwrap();
+    let told = refers.await.unwrap();
+    assert!(matches!(told, Err(MetaError::Fenced)), "{told:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn when_a_connection_breaks_only_a_commit_is_not_known() {
     let schema = Schema::new();
     two_trees(&schema.meta()).await;
@@ -217,8 +258,7 @@ async fn a_connection_that_the_server_ends_before_the_commit_has_changed_nothing
 fn a_commit_does_not_overtake_what_cant_be_sent() {
     let schema = Schema::new();
     drop(schema.engine());
-    let config = schema.address("").parse().unwrap();
-    let mut link = Link::new(config, "BEGIN", PATIENCE).unwrap();
+    let mut link = Link::new(schema.config(), "BEGIN", PATIENCE).unwrap();
     let setting = |name: &'static str| Effect::AddSetting {
         name,
         value: "value".into(),

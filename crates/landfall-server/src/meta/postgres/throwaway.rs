@@ -47,6 +47,10 @@ impl Schema {
         format!("{server} application_name={name} options='{options}'")
     }
 
+    pub(super) fn config(&self) -> Config {
+        self.address("").parse().unwrap()
+    }
+
     pub(in crate::meta) fn engine(&self) -> PostgresEngine {
         PostgresEngine::open(&self.address(""), PATIENCE).unwrap()
     }
