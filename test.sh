@@ -20,10 +20,17 @@ install_packages() {
         command -v "$program" >/dev/null || missing+=("$package")
     done
     python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
+    compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || missing+=(postgresql)
     [ ${#missing[@]} -eq 0 ] && return
     say "installing Debian packages: ${missing[*]}"
     local as_root=()
     [ "$(id -u)" -eq 0 ] || as_root=(sudo)
+    if [[ " ${missing[*]} " == *" postgresql "* ]]; then
+        # The tests throw their servers away; the package's own is not wanted.
+        "${as_root[@]}" mkdir -p /etc/postgresql-common/createcluster.d
+        echo 'create_main_cluster = false' |
+            "${as_root[@]}" tee /etc/postgresql-common/createcluster.d/no-main-cluster.conf >/dev/null
+    fi
     "${as_root[@]}" apt-get update -q
     DEBIAN_FRONTEND=noninteractive "${as_root[@]}" apt-get install -q -y --no-install-recommends "${missing[@]}"
 }
@@ -69,6 +76,8 @@ python3 harness/test_coverage.py
 python3 harness/coverage.py docs/coverage.md target/tests.log
 say "the server beside the oracle: 2,000 cases (docs/correctness.md)"
 LANDFALL_ORACLE_CASES=2000 cargo test --locked -p landfall-server --test oracle -- --show-output
+say "the spike on PostgreSQL, beside a server that is thrown away"
+harness/postgres.sh cargo test --locked -p landfall-server --features postgres --lib postgres
 say "tests with outside programs: curl, Python's requests, a full disk"
 LANDFALL_TEST_PYTHON=$tools/python/bin/python \
     cargo test --locked -p landfall-cli --features external-programs --test external

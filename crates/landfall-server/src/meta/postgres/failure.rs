@@ -20,6 +20,12 @@ impl Failed {
         Self::Refused(lost(error))
     }
 
+    /// Instead of going on with a transaction whose connection is gone.
+    pub(super) fn lost() -> Self {
+        let reason = "the connection was lost in the middle of a transaction";
+        Self::Refused(MetaError::Failed(reason.into()))
+    }
+
     /// Instead of the rows of a statement; `None`: of the beginning of the transaction. An error
     /// ends the transaction, so a commit that was sent after it rolls back.
     pub(super) fn of(error: &Error, statement: Option<&Statement<'_>>) -> Self {

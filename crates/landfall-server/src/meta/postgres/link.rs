@@ -43,7 +43,18 @@ pub(super) struct Link {
 struct Connected {
     client: Client,
     prepared: HashMap<&'static str, tokio_postgres::Statement>,
-    in_transaction: bool,
+    state: State,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// Between two transactions.
+    Idle,
+    /// In a transaction, which ends with the connection: what was loaded and locked here must not
+    /// be followed by effects on another one.
+    InTransaction,
+    /// The connection was lost, and with it the transaction.
+    Lost,
 }
 
 impl Link {
@@ -89,10 +100,14 @@ impl Link {
         self.send(flight, Some("COMMIT")).map(drop)
     }
 
-    /// Leaves the transaction, if there is one. After an error, the connection.
+    /// Leaves the transaction, if there is one.
     pub(super) fn roll_back(&mut self) {
-        let open = |connected: &Connected| connected.in_transaction;
-        if self.connected.as_ref().is_some_and(open) && self.send(&[], Some("ROLLBACK")).is_err() {
+        let left = match self.connected.as_ref().map(|connected| connected.state) {
+            None | Some(State::Idle) => true,
+            Some(State::InTransaction) => self.send(&[], Some("ROLLBACK")).is_ok(),
+            Some(State::Lost) => false,
+        };
+        if !left {
             self.connected = None;
         }
     }
@@ -105,26 +120,37 @@ impl Link {
         let begin = self.begin;
         let (runtime, connected) = self.connect()?;
         runtime.block_on(connected.prepare(flight))?;
-        let begin = (!connected.in_transaction).then_some(begin);
-        connected.in_transaction = true;
+        let begin = (connected.state == State::Idle).then_some(begin);
+        connected.state = State::InTransaction;
         let answers = runtime.block_on(connected.send(begin, flight, end))?;
-        connected.in_transaction = end.is_none();
         let outcome = judge(flight, answers);
-        if matches!(outcome, Err(Failed::Broken(_))) {
-            self.connected = None;
-        }
+        connected.state = match (&outcome, end) {
+            (Err(Failed::Broken(_)), _) => State::Lost,
+            (_, Some(_)) => State::Idle,
+            (_, None) => State::InTransaction,
+        };
         outcome
     }
 
-    /// The connection, made anew if it was lost.
+    /// The connection; made anew if it was lost between two transactions.
     fn connect(&mut self) -> Result<(&Runtime, &mut Connected), Failed> {
         let runtime = self.runtime.as_ref().expect("there until it is dropped");
         let closed = |connected: &Connected| connected.client.is_closed();
         if self.connected.as_ref().is_none_or(closed) {
+            if self
+                .connected
+                .as_ref()
+                .is_some_and(|lost| lost.state != State::Idle)
+            {
+                return Err(Failed::lost());
+            }
             let connecting = connect(&self.config, self.patience, Arc::clone(&self.flights));
             self.connected = Some(runtime.block_on(connecting)?);
         }
         let connected = self.connected.as_mut().expect("just connected");
+        if connected.state == State::Lost {
+            return Err(Failed::lost());
+        }
         Ok((runtime, connected))
     }
 }
@@ -273,6 +299,6 @@ async fn connect(
     Ok(Connected {
         client,
         prepared: HashMap::new(),
-        in_transaction: false,
+        state: State::Idle,
     })
 }

@@ -152,7 +152,7 @@ async fn of_two_that_wait_for_each_other_one_starts_over() {
     answers.sort_unstable();
     assert_eq!(answers, [1, 2]);
     let attempts = [one_attempts, two_attempts].map(|count| count.load(Ordering::SeqCst));
-    assert_eq!(attempts.iter().sum::<u32>(), 3, "{attempts:?}");
+    assert!(attempts.iter().sum::<u32>() > 2, "{attempts:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -252,6 +252,28 @@ async fn a_connection_that_the_server_ends_before_the_commit_has_changed_nothing
     assert_eq!(counted(&meta).await, 0);
     let count = Count::new([ONE, TWO], || {});
     assert_eq!(meta.transact(count).await.unwrap(), 1);
+}
+
+#[test]
+fn a_transaction_does_not_go_on_over_another_connection() {
+    let schema = Schema::new();
+    drop(schema.engine());
+    let mut link = Link::new(schema.config(), "BEGIN", PATIENCE).unwrap();
+    let effects = [Effect::AddSetting {
+        name: "name",
+        value: "value".into(),
+    }];
+    let add = statements(&effects).unwrap();
+    link.fly(&[]).unwrap();
+    schema.end_connections();
+    // The first attempt finds out; none of them begins anew.
+    for _ in 0..3 {
+        let failed = link.commit(&add);
+        assert!(matches!(failed, Err(Failed::Refused(_))), "{failed:?}");
+    }
+    link.roll_back();
+    // It would be there already.
+    link.commit(&add).unwrap();
 }
 
 #[test]

@@ -71,7 +71,8 @@ impl Schema {
     /// Comes back when somebody waits for a lock here.
     pub(super) fn until_somebody_waits(&self) {
         self.aside(|link| {
-            loop {
+            // As long as a server may take that has much else to do.
+            for _ in 0..10_000 {
                 let waiting = query(
                     "SELECT 1 FROM pg_stat_activity
                      WHERE application_name = $1 AND wait_event_type = 'Lock'",
@@ -84,6 +85,7 @@ impl Schema {
                 link.roll_back();
                 thread::sleep(Duration::from_millis(1));
             }
+            panic!("nobody waits for a lock");
         });
     }
 

@@ -236,6 +236,8 @@ async fn taken_names_are_those_of_the_family_in_the_folder(meta: Meta) {
         folder(ONE, "/dir/do", 7),
         folder(ONE, "/dir/dod", 8),
         folder(ONE, "/dir/doc\u{10fffd}", 9),
+        // By bytes after all that is plain.
+        folder(ONE, "/dir/doc\u{e9}", 15),
         folder(ONE, "/doc", 10),
         folder(ONE, "/dir doc", 11),
         folder(TWO, "/dir/doc elsewhere", 12),
@@ -251,6 +253,7 @@ async fn taken_names_are_those_of_the_family_in_the_folder(meta: Meta) {
         "doc (3).txt 4 live",
         "doc file 13 live",
         "docs 14 gone",
+        "doc\u{e9} 15 live",
         "doc\u{10fffd} 9 live",
     ];
     assert_eq!(taken(&meta, "/DIR", "doc", 99).await, family);
