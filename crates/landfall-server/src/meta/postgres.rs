@@ -152,10 +152,14 @@ impl Connection {
         let (done, outcome) = oneshot::channel();
         let queued = self.queue.try_send(Waiting { work, done });
         async move {
-            queued.map_err(|_| MetaError::Busy)?;
+            let ended = "the thread of the connection has ended";
+            queued.map_err(|error| match error {
+                mpsc::TrySendError::Full(_) => MetaError::Busy,
+                mpsc::TrySendError::Disconnected(_) => MetaError::Failed(ended.into()),
+            })?;
             outcome
                 .await
-                .map_err(|_| MetaError::Unknown("the thread of the connection has ended".into()))?
+                .map_err(|_| MetaError::Unknown(ended.into()))?
         }
     }
 
