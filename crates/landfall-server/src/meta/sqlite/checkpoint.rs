@@ -40,8 +40,8 @@ pub(super) struct Checkpoints {
     pending: Arc<AtomicU64>,
     /// Bytes of the log when it was copied last.
     copied: u64,
-    /// The copy of the bulk, while it goes on; returns the sync that failed.
-    bulk: Option<JoinHandle<Option<rusqlite::Error>>>,
+    /// The copy of the bulk, while it goes on.
+    bulk: Option<JoinHandle<rusqlite::Result<Option<Pages>>>>,
     /// Bytes that are free on the disk.
     free: Box<dyn Fn() -> u64 + Send>,
     /// Whether the last copy failed, so that it is told once.
@@ -103,10 +103,14 @@ impl Checkpoints {
                 }
             }
             None => Copied::Well,
-            Some(bulk) if bulk.is_finished() => match outcome(bulk) {
-                Copied::Well => self.copy_rest(connection),
-                failed @ Copied::SyncFailed(_) => failed,
-            },
+            Some(bulk) if bulk.is_finished() => {
+                let copied = outcome(bulk);
+                let failed = copied.is_err();
+                match self.judge(copied) {
+                    Copied::Well if !failed => self.copy_rest(connection),
+                    told => told,
+                }
+            }
             bulk @ Some(_) => {
                 self.bulk = bulk;
                 Copied::Well
@@ -116,7 +120,10 @@ impl Checkpoints {
 
     /// Waits for the copy that goes on, if there is one.
     pub(super) fn end(&mut self) -> Copied {
-        self.bulk.take().map_or(Copied::Well, outcome)
+        match self.bulk.take() {
+            Some(bulk) => self.judge(outcome(bulk)),
+            None => Copied::Well,
+        }
     }
 
     fn is_due(&self) -> bool {
@@ -127,7 +134,10 @@ impl Checkpoints {
     }
 
     fn copy_rest(&mut self, connection: &Connection) -> Copied {
-        let copied = checkpoint(connection);
+        self.judge(checkpoint(connection))
+    }
+
+    fn judge(&mut self, copied: rusqlite::Result<Option<Pages>>) -> Copied {
         match copied {
             Ok(None) => {}
             Ok(Some(Pages { all, left })) => {
@@ -154,17 +164,16 @@ impl Checkpoints {
 }
 
 /// Copies what is in the log now.
-fn copy_bulk(file: &Path) -> Option<rusqlite::Error> {
-    // If it can't be opened, or anything but a sync fails, the writer will find out.
-    let connection = for_reading(file).ok()?;
-    checkpoint(&connection).err().filter(failed_sync)
+fn copy_bulk(file: &Path) -> rusqlite::Result<Option<Pages>> {
+    match for_reading(file) {
+        Ok(connection) => checkpoint(&connection),
+        // Nothing is copied; the writer, which is connected, does it.
+        Err(_) => Ok(None),
+    }
 }
 
-fn outcome(bulk: JoinHandle<Option<rusqlite::Error>>) -> Copied {
-    match bulk.join() {
-        Ok(Some(error)) => Copied::SyncFailed(error),
-        Ok(None) | Err(_) => Copied::Well,
-    }
+fn outcome(bulk: JoinHandle<rusqlite::Result<Option<Pages>>>) -> rusqlite::Result<Option<Pages>> {
+    bulk.join().unwrap_or(Ok(None))
 }
 
 /// Pages of the log.
