@@ -299,10 +299,47 @@ impl BodyHasher {
 
 #[cfg(test)]
 mod tests {
-    use super::{BodyHasher, ContentHash, ContentHasher};
+    use super::{BodyHasher, ContentHash, ContentHasher, GivenHash};
+    use crate::{Strictness, Wire};
     use proptest::prelude::{any, prop_assert_eq, proptest};
+    use serde_json::json;
 
     const MIB: usize = 1024 * 1024;
+
+    #[test]
+    fn a_hash_is_its_32_bytes() {
+        let bytes: [u8; 32] = std::array::from_fn(|nth| nth as u8);
+        assert_eq!(ContentHash::from_bytes(bytes).as_bytes(), &bytes);
+    }
+
+    #[test]
+    fn a_given_hash_matches_its_content_in_either_case_and_no_other() {
+        let hash = ContentHash::of(b"a");
+        let given = |text: &str| GivenHash::decode(&json!(text), Strictness::Strict).unwrap();
+        assert!(given(&hash.to_string()).matches(&hash));
+        assert!(given(&hash.to_string().to_uppercase()).matches(&hash));
+        assert!(!given(&hash.to_string()).matches(&ContentHash::of(b"b")));
+        assert!(!given(&"no hash!".repeat(8)).matches(&hash));
+    }
+
+    #[test]
+    fn a_given_hash_has_64_characters() {
+        let wrong = |length: usize| {
+            let text = json!("0".repeat(length));
+            let error = GivenHash::decode(&text, Strictness::Strict).unwrap_err();
+            error.to_string()
+        };
+        assert!(
+            wrong(63).contains("must be at least 64 characters, got 63"),
+            "{}",
+            wrong(63)
+        );
+        assert!(
+            wrong(65).contains("must be at most 64 characters, got 65"),
+            "{}",
+            wrong(65)
+        );
+    }
 
     fn vectors() -> Vec<(Vec<u8>, &'static str)> {
         vec![
