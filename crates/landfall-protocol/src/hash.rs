@@ -238,10 +238,7 @@ pub struct BodyHasher {
 enum Alone {
     NotAsked,
     /// The blocks coincide: only the outer hash is separate.
-    Shared {
-        blocks: Sha256,
-        begin: u64,
-    },
+    Shared(Sha256),
     Separate(ContentHasher),
 }
 
@@ -251,10 +248,7 @@ impl BodyHasher {
     pub fn new(session: ContentHasher, given: bool) -> Self {
         let alone = match (given, session.length.is_multiple_of(HASH_BLOCK)) {
             (false, _) => Alone::NotAsked,
-            (true, true) => Alone::Shared {
-                blocks: Sha256::new(),
-                begin: session.length,
-            },
+            (true, true) => Alone::Shared(Sha256::new()),
             (true, false) => Alone::Separate(ContentHasher::new()),
         };
         Self { session, alone }
@@ -264,7 +258,7 @@ impl BodyHasher {
     pub fn update(&mut self, bytes: &[u8]) {
         match &mut self.alone {
             Alone::NotAsked => self.session.update(bytes),
-            Alone::Shared { blocks, .. } => {
+            Alone::Shared(blocks) => {
                 self.session
                     .update_with(bytes, |digest| blocks.update(digest));
             }
@@ -280,10 +274,9 @@ impl BodyHasher {
         match &self.alone {
             Alone::NotAsked => None,
             Alone::Separate(hasher) => Some(hasher.finish()),
-            Alone::Shared { blocks, begin } => {
+            Alone::Shared(blocks) => {
                 let mut blocks = blocks.clone();
-                let inside = self.session.length > *begin;
-                if inside && !self.session.length.is_multiple_of(HASH_BLOCK) {
+                if !self.session.length.is_multiple_of(HASH_BLOCK) {
                     blocks.update(self.session.block.clone().finalize());
                 }
                 Some(ContentHash(blocks.finalize().into()))
@@ -339,6 +332,36 @@ mod tests {
             "{}",
             wrong(65)
         );
+    }
+
+    #[test]
+    fn hashes_are_written_as_64_lowercase_hex_digits() {
+        let hash = ContentHash::of(b"a");
+        let text = json!("bf5d3affb73efd2ec6c36ad3112dd933efed63c4e1cbffcfa88e2759c144f2d8");
+        assert_eq!(hash.encode(), text);
+        assert_eq!(GivenHash::from(hash).encode(), text);
+    }
+
+    #[test]
+    fn a_hasher_knows_how_many_bytes_it_took() {
+        let mut hasher = ContentHasher::new();
+        hasher.update(b"abc");
+        assert_eq!(hasher.length(), 3);
+        assert_eq!(format!("{hasher:?}"), "ContentHasher(3 bytes)");
+    }
+
+    #[test]
+    fn a_body_of_whole_blocks_has_no_empty_block_behind_it() {
+        for blocks in [0, 1, 2] {
+            let body = vec![7; blocks * 4 * MIB];
+            for before in [0, 1] {
+                let mut session = ContentHasher::new();
+                session.update(&vec![0; before * 4 * MIB]);
+                let mut hasher = BodyHasher::new(session, true);
+                hasher.update(&body);
+                assert_eq!(hasher.body_hash(), Some(ContentHash::of(&body)));
+            }
+        }
     }
 
     fn vectors() -> Vec<(Vec<u8>, &'static str)> {

@@ -163,7 +163,9 @@ impl Wire for NamespaceId {
 
 #[cfg(test)]
 mod tests {
-    use super::Rev;
+    use super::{AsyncJobId, NamespaceId, Rev};
+    use crate::{Strictness, Wire};
+    use serde_json::json;
 
     #[test]
     fn a_rev_is_nine_or_more_lowercase_hex_digits() {
@@ -171,6 +173,43 @@ mod tests {
         assert!("015c0aa619d60c5000000021fedb020".parse::<Rev>().is_ok());
         for text in ["", "12345678", "1588FAFE3", "1588fafe3g"] {
             assert!(text.parse::<Rev>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_bad_rev_is_told_whether_it_is_too_short() {
+        let wrong = |text: &str| {
+            let error = Rev::decode(&json!(text), Strictness::Strict).unwrap_err();
+            error.to_string()
+        };
+        let short = wrong("12345678");
+        assert!(
+            short.contains("must be at least 9 characters, got 8"),
+            "{short}"
+        );
+        for text in ["12345678g", "12345678gh"] {
+            assert!(
+                wrong(text).contains("did not match pattern"),
+                "{}",
+                wrong(text)
+            );
+        }
+    }
+
+    #[test]
+    fn the_id_of_a_job_is_written_as_it_came() {
+        let id = AsyncJobId::decode(&json!("dbjid:1"), Strictness::Strict).unwrap();
+        assert_eq!(id.encode(), json!("dbjid:1"));
+    }
+
+    #[test]
+    fn the_id_of_a_namespace_is_of_a_few_characters_and_not_empty() {
+        let decode = |text: &str| NamespaceId::decode(&json!(text), Strictness::Strict);
+        for text in ["1", "a_B-9:", "0"] {
+            assert!(decode(text).is_ok(), "{text}");
+        }
+        for text in ["", "1!", "!"] {
+            assert!(decode(text).is_err(), "{text}");
         }
     }
 }

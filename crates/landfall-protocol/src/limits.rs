@@ -59,3 +59,28 @@ pub const HEADERS: usize = 512 * 1024;
 /// Bytes in the JSON body of an rpc-style request. Ours: `finish_batch_v2` of 1,000 entries with
 /// long paths stays below.
 pub const RPC_BODY: u64 = 8 * 1024 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        CLIENT_BODY, FILE_SIZE, HASH_BLOCK, HEADERS, NOTIFICATION_LIFE, REPLAY_LIFE, REQUEST_BODY,
+        RPC_BODY, SESSION_LIFE,
+    };
+
+    #[test]
+    fn limits_are_what_the_documentation_says() {
+        assert_eq!(REQUEST_BODY, 157_286_400);
+        assert_eq!(FILE_SIZE, 2_199_019_061_248);
+        assert_eq!(HASH_BLOCK, 4_194_304);
+        assert_eq!(SESSION_LIFE, 604_800);
+        assert_eq!(REPLAY_LIFE, 86_400);
+        assert_eq!(NOTIFICATION_LIFE, 2_592_000);
+        assert_eq!((HEADERS, RPC_BODY), (524_288, 8_388_608));
+    }
+
+    #[test]
+    fn a_client_fills_requests_with_whole_blocks_below_either_reading_of_the_limit() {
+        assert_eq!(CLIENT_BODY, 146_800_640);
+        assert!(CLIENT_BODY.is_multiple_of(HASH_BLOCK) && CLIENT_BODY < 150_000_000);
+    }
+}
