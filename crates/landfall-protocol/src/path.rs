@@ -514,6 +514,28 @@ mod tests {
     }
 
     #[test]
+    fn a_path_has_up_to_4096_bytes_however_it_is_made() {
+        let folder = format!("/{}", "a".repeat(200)).repeat(20);
+        let longest = "b".repeat(4096 - folder.len() - 1);
+        let parent = DisplayPath::parse(&folder).unwrap();
+        let child = parent.child(&longest).unwrap();
+        assert_eq!(child.as_str().len(), 4096);
+        assert_eq!(DisplayPath::parse(child.as_str()), Ok(child.clone()));
+        assert_eq!(
+            parent.child(&format!("{longest}b")),
+            Err(Malformed::PathTooLong)
+        );
+        let longer = format!("{}b", child.as_str());
+        assert_eq!(DisplayPath::parse(&longer), Err(Malformed::PathTooLong));
+    }
+
+    #[test]
+    fn only_the_root_is_the_root() {
+        assert!(DisplayPath::root().is_root());
+        assert!(!DisplayPath::parse("/a").unwrap().is_root());
+    }
+
+    #[test]
     fn the_name_limit_counts_utf16_units() {
         let whale = '\u{1f40b}';
         let fits = format!("/{}x", whale.to_string().repeat(127));
