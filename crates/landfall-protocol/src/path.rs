@@ -530,6 +530,19 @@ mod tests {
     }
 
     #[test]
+    fn a_path_and_its_key_have_the_same_parts() {
+        let path = DisplayPath::parse("/Folder/File.TXT").unwrap();
+        assert_eq!(
+            (path.name(), path.parent().as_str()),
+            ("File.TXT", "/Folder")
+        );
+        let key = path.key();
+        assert_eq!((key.name(), key.parent().as_str()), ("file.txt", "/folder"));
+        assert_eq!(key.to_string(), "/folder/file.txt");
+        assert_eq!(path.to_string(), "/Folder/File.TXT");
+    }
+
+    #[test]
     fn only_the_root_is_the_root() {
         assert!(DisplayPath::root().is_root());
         assert!(DisplayPath::root().key().is_root());
