@@ -410,7 +410,9 @@ impl fmt::Display for PathKey {
 
 #[cfg(test)]
 mod tests {
-    use super::{DisplayPath, Malformed, PathForm, PathROrId, ReadPath, WritePath, WritePathOrId};
+    use super::{
+        DisplayPath, Malformed, PathForm, PathROrId, ReadPath, WritePath, WritePathOrId, fold_name,
+    };
     use crate::limits;
     use proptest::prelude::{prop_assert, prop_assert_eq, proptest};
 
@@ -539,6 +541,7 @@ mod tests {
         let key = path.key();
         assert_eq!((key.name(), key.parent().as_str()), ("file.txt", "/folder"));
         assert_eq!(key.to_string(), "/folder/file.txt");
+        assert_eq!(fold_name(path.name()), key.name());
         assert_eq!(path.to_string(), "/Folder/File.TXT");
     }
 
