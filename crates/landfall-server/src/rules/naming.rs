@@ -236,7 +236,10 @@ mod tests {
             journal: JournalId(1),
             live: true,
         };
-        let many = vec![one; Place::MOST_TAKEN + 1];
+        let mut many = vec![one.clone(); Place::MOST_TAKEN];
+        let free = free_name("a", false, NUMBER, &many).unwrap();
+        assert_eq!(free.name, "a (3)");
+        many.push(one);
         assert_eq!(free_name("a", false, NUMBER, &many), None);
     }
 
