@@ -411,7 +411,8 @@ impl fmt::Display for PathKey {
 #[cfg(test)]
 mod tests {
     use super::{
-        DisplayPath, Malformed, PathForm, PathROrId, ReadPath, WritePath, WritePathOrId, fold_name,
+        DisplayPath, Malformed, PathForm, PathROrId, ReadPath, WritePath, WritePathOrId, cut_name,
+        fold_name,
     };
     use crate::limits;
     use proptest::prelude::{prop_assert, prop_assert_eq, proptest};
@@ -543,6 +544,21 @@ mod tests {
         assert_eq!(key.to_string(), "/folder/file.txt");
         assert_eq!(fold_name(path.name()), key.name());
         assert_eq!(path.to_string(), "/Folder/File.TXT");
+    }
+
+    #[test]
+    fn a_name_is_cut_between_characters_by_utf16_units() {
+        // The whale is of two units.
+        for (most, cut) in [
+            (0, ""),
+            (1, "a"),
+            (2, "a"),
+            (3, "a\u{1f40b}"),
+            (4, "a\u{1f40b}b"),
+            (9, "a\u{1f40b}b"),
+        ] {
+            assert_eq!(cut_name("a\u{1f40b}b", most), cut, "{most}");
+        }
     }
 
     #[test]

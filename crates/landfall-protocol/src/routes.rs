@@ -297,7 +297,7 @@ routes! {
 
 #[cfg(test)]
 mod tests {
-    use super::{ROUTES, Route, RouteId, api_name};
+    use super::{ROUTES, Route, RouteId, Scope, api_name};
     use std::collections::HashSet;
 
     #[test]
@@ -309,6 +309,20 @@ mod tests {
             assert_eq!(Route::by_tail(route.tail), Some(route));
         }
         assert_eq!(Route::by_tail("files/nope"), None);
+    }
+
+    #[test]
+    fn scopes_have_the_names_of_the_documentation() {
+        let names = [
+            "account_info.read",
+            "files.metadata.read",
+            "files.metadata.write",
+            "files.content.read",
+            "files.content.write",
+        ];
+        assert_eq!(Scope::ALL.map(|scope| scope.to_string()), names);
+        assert_eq!(names.map(Scope::by_name), Scope::ALL.map(Some));
+        assert_eq!(Scope::by_name("files.content"), None);
     }
 
     #[test]

@@ -109,6 +109,7 @@ mod tests {
             );
         }
         assert_eq!(Number::new(1), Number::LEAST);
+        assert_eq!(Number::new(481).encode(), json!(480));
     }
 
     #[test]
@@ -122,5 +123,9 @@ mod tests {
         let error = Batch::<u64>::decode(&entries(1001), Strictness::Strict).unwrap_err();
         assert_eq!(error.to_string(), "must have at most 1000 items, got 1001");
         assert!(Batch::new(vec![0; 1001]).is_none());
+        assert_eq!(
+            Batch::new(vec![7; 1000]).unwrap().into_entries(),
+            vec![7; 1000]
+        );
     }
 }

@@ -562,7 +562,29 @@ wire_union! {
 
 #[cfg(test)]
 mod tests {
-    use super::WriteMode;
+    use super::{Metadata, WriteMode};
+    use crate::wire::{Strictness, Wire};
+    use serde_json::json;
+
+    #[test]
+    fn files_folders_and_what_is_gone_have_a_name_and_a_path() {
+        let file = json!({
+            ".tag": "file", "name": "A", "path_lower": "/a", "path_display": "/A", "id": "id:1",
+            "client_modified": "2026-01-02T03:04:05Z", "server_modified": "2026-01-02T03:04:05Z",
+            "rev": "0123456789", "size": 1,
+        });
+        let folder = json!({
+            ".tag": "folder", "name": "A", "path_lower": "/a", "path_display": "/A", "id": "id:1",
+        });
+        let deleted =
+            json!({".tag": "deleted", "name": "A", "path_lower": "/a", "path_display": "/A"});
+        for entry in [file, folder, deleted] {
+            let metadata = Metadata::decode(&entry, Strictness::Lenient).unwrap();
+            assert_eq!(metadata.name(), "A", "{entry}");
+            assert_eq!(metadata.path_lower(), Some("/a"), "{entry}");
+            assert_eq!(metadata.path_display(), Some("/A"), "{entry}");
+        }
+    }
 
     #[test]
     fn a_mode_is_read_as_it_is_typed_and_as_json() {

@@ -193,3 +193,23 @@ impl Wire for ListFolderCursor {
         Json::String(self.0.clone())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::ListFolderCursor;
+    use crate::wire::{Strictness, Wire};
+    use serde_json::json;
+
+    #[test]
+    fn a_cursor_is_any_text_but_none() {
+        let cursor = ListFolderCursor::decode(&json!("AAA"), Strictness::Strict).unwrap();
+        assert_eq!(cursor, ListFolderCursor::from_stored("AAA"));
+        assert_eq!((cursor.as_str(), cursor.encode()), ("AAA", json!("AAA")));
+        let error = ListFolderCursor::decode(&json!(""), Strictness::Strict).unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .contains("must be at least 1 characters, got 0")
+        );
+    }
+}

@@ -156,3 +156,23 @@ impl crate::wire::Wire for Echo {
         Json::String(self.0.clone())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Echo;
+    use crate::wire::{Strictness, Wire};
+    use serde_json::json;
+
+    #[test]
+    fn an_echo_has_up_to_500_characters() {
+        let text = json!("\u{e9}".repeat(500));
+        let echo = Echo::decode(&text, Strictness::Strict).unwrap();
+        assert_eq!(echo.encode(), text);
+        let error = Echo::decode(&json!("a".repeat(501)), Strictness::Strict).unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .contains("must be at most 500 characters, got 501")
+        );
+    }
+}
