@@ -70,6 +70,14 @@ class Api:
             answer = self.rpc("files/list_folder/continue", {"cursor": answer.value["cursor"]})
         raise RuntimeError(f"list_folder: {answer.status} {answer.why}")
 
+    def health(self):
+        """The status of /healthz, on a connection of its own."""
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=TIMEOUT)
+        connection.request("GET", "/healthz")
+        status = connection.getresponse().status
+        connection.close()
+        return status
+
     def close(self):
         if self._connection:
             self._connection.close()

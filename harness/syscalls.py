@@ -290,6 +290,9 @@ class Met:
                 answer = self.put(f"stopped-{number}", 100)
                 if answer.status != ERROR or STOPPED not in answer.why:
                     self.complain(f"after it a write is answered {answer.status} {answer.why}")
+            health = self.client.api.health()
+            if health != 503:
+                self.complain(f"after it /healthz answers {health}")
             answer = self.client.api.rpc("files/list_folder", {"path": ""})
             if not answer.ok:
                 self.complain(f"after it a listing is answered {answer.status} {answer.why}")

@@ -185,6 +185,11 @@ pub trait Engine: Debug + Send + Sync {
     fn pending(&self) -> u64 {
         0
     }
+
+    /// Whether nothing is written any more until a restart ([`MetaError::Stopped`]).
+    fn has_stopped(&self) -> bool {
+        false
+    }
 }
 
 /// The metadata: an engine, with the types of operations put back.
@@ -235,6 +240,11 @@ impl Meta {
     /// Bytes of the disk that what was committed so far will still take, at the most.
     pub fn pending(&self) -> u64 {
         self.engine.pending()
+    }
+
+    /// Whether nothing is written any more until a restart.
+    pub fn has_stopped(&self) -> bool {
+        self.engine.has_stopped()
     }
 
     /// Reads from one consistent state.

@@ -21,6 +21,11 @@ pub struct Storage {
 }
 
 impl Storage {
+    /// The world that it was opened in.
+    pub fn sys(&self) -> &Sys {
+        &self.sys
+    }
+
     /// In memory: gone with the process, and no larger than the memory.
     pub fn memory() -> Self {
         Self::memory_with(Sys::real())

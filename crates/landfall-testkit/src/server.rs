@@ -1,7 +1,7 @@
 //! A server in a box.
 
 use crate::calls::Calls;
-use landfall_server::sys::{Clock, Fs, ManualClock, Micros, RealFs, Sys};
+use landfall_server::sys::{Clock, Failpoints, Fs, ManualClock, Micros, RealFs, Sys};
 use landfall_server::upkeep::Upkeep;
 use landfall_server::{Admin, Numbering, ServeOptions, Server, Storage, TokenGrant};
 use std::future::Future;
@@ -198,6 +198,11 @@ impl TestServer {
     /// Its operator.
     pub fn admin(&self) -> Admin {
         self.storage.admin()
+    }
+
+    /// What breaks in it.
+    pub fn failpoints(&self) -> &Failpoints {
+        &self.storage.sys().failpoints
     }
 
     /// Its upkeep; nothing is done unless a test asks for it.

@@ -126,6 +126,10 @@ pub(super) async fn handle(state: Arc<State>, request: Request<Incoming>) -> Res
 /// What isn't a route.
 fn elsewhere(state: &State, path: &str, tail: Option<&str>) -> Reply {
     match (path, tail) {
+        ("/healthz", _) if state.service.meta.has_stopped() => Reply::text(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "The server has stopped writing: see to the disk, then restart it.\n",
+        ),
         ("/healthz", _) => Reply::text(StatusCode::OK, "ok\n"),
         ("/metrics", _) => Reply::text(StatusCode::OK, state.metrics.text()),
         (_, Some(tail)) => {

@@ -81,6 +81,10 @@ impl Engine for SqliteEngine {
     fn pending(&self) -> u64 {
         self.writer.pending()
     }
+
+    fn has_stopped(&self) -> bool {
+        self.writer.has_stopped()
+    }
 }
 
 struct Readers {

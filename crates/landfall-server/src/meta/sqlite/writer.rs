@@ -15,9 +15,9 @@ use crate::sys::weakened::{Safeguard, without};
 use crate::sys::{Failpoints, Point};
 use rusqlite::{Connection, ErrorCode, Savepoint, Transaction, TransactionBehavior, ffi};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use tokio::sync::oneshot;
 
 /// Operations that may wait for the thread; more are told to come back.
@@ -44,6 +44,8 @@ type Outcome = Result<(), MetaError>;
 pub(super) struct Writer {
     queue: mpsc::SyncSender<Waiting>,
     pending: Arc<AtomicU64>,
+    stopped: Arc<AtomicBool>,
+    thread: JoinHandle<()>,
 }
 
 impl Writer {
@@ -57,11 +59,22 @@ impl Writer {
         let (queue, waiting) = mpsc::sync_channel(QUEUE);
         let store = Store::new(connection, failpoints, free);
         let pending = store.checkpoints.pending();
-        thread::Builder::new()
+        let stopped = Arc::clone(&store.told_stopped);
+        let thread = thread::Builder::new()
             .name("landfall-meta".into())
             .spawn(move || serve(store, &waiting))
             .expect("the system gives a thread at start-up");
-        Self { queue, pending }
+        Self {
+            queue,
+            pending,
+            stopped,
+            thread,
+        }
+    }
+
+    /// Whether the thread writes nothing any more: after a failed write, or a bug that ended it.
+    pub(super) fn has_stopped(&self) -> bool {
+        self.stopped.load(Ordering::SeqCst) || self.thread.is_finished()
     }
 
     /// Bytes by which the database will still grow, whatever is written from now on.
@@ -113,6 +126,8 @@ struct Store {
     /// second attempt that succeeds would prove nothing. Only a restart, which reads the log
     /// from the disk, tells.
     stopped: Option<MetaError>,
+    /// The same, for those who look from outside.
+    told_stopped: Arc<AtomicBool>,
 }
 
 /// The transaction of a group went away before its commit: nothing of it took place.
@@ -129,6 +144,7 @@ impl Store {
             connection,
             failpoints,
             stopped: None,
+            told_stopped: Arc::default(),
         }
     }
 
@@ -243,6 +259,7 @@ impl Store {
         tracing::error!("{stopped}");
         if !without(Safeguard::Stop) {
             self.stopped = Some(stopped);
+            self.told_stopped.store(true, Ordering::SeqCst);
         }
     }
 }
