@@ -4,7 +4,8 @@
     cargo build --release -p landfall-cli && python3 bench/ingest.py [--rounds N] [--landfall PATH]
 
 Needs curl and dd. In each round, one after the other: dd, one connection of curl, four at once,
-four dd at once; the figures are medians, the ratios those of pairs in one round.
+four dd at once; each round begins with another one, since a disk may be slower the more was just
+written. The figures are medians, the ratios those of pairs in one round.
 """
 
 import argparse
@@ -42,7 +43,7 @@ def main():
         source.write_bytes(os.urandom(BODY))
         server = Server(options.landfall, work / "data", work / "log")
         token = account(options.landfall, work / "data")
-        rounds = [one_round(work, source, server, token) for _ in range(1 + options.rounds)][1:]
+        rounds = [one_round(work, source, server, token, nth) for nth in range(1 + options.rounds)][1:]
         tell(rounds, peak(server))
     finally:
         if server:
@@ -50,13 +51,20 @@ def main():
         shutil.rmtree(work, ignore_errors=True)
 
 
-def one_round(work, source, server, token):
-    took = {"dd": timed(lambda: dd(work, source, 1))}
-    before = cpu(server)
-    took["curl"] = timed(lambda: curl(work, source, server, token, 1))
-    took["cpu"] = (cpu(server) - before) / (EACH * BODY / 2**30)
-    took["curl4"] = timed(lambda: curl(work, source, server, token, CONNECTIONS))
-    took["dd4"] = timed(lambda: dd(work, source, CONNECTIONS))
+def one_round(work, source, server, token, first):
+    works = [
+        ("dd", lambda: dd(work, source, 1)),
+        ("curl", lambda: curl(work, source, server, token, 1)),
+        ("curl4", lambda: curl(work, source, server, token, CONNECTIONS)),
+        ("dd4", lambda: dd(work, source, CONNECTIONS)),
+    ]
+    took = {}
+    for nth in range(len(works)):
+        name, work_of = works[(first + nth) % len(works)]
+        before = cpu(server)
+        took[name] = timed(work_of)
+        if name == "curl":
+            took["cpu"] = (cpu(server) - before) / (EACH * BODY / 2**30)
     return took
 
 
