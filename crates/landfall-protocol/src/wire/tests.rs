@@ -135,3 +135,68 @@ fn a_client_ignores_what_is_newer_than_itself() {
     assert!(file.is_downloadable, "the specification's default");
     assert!(read::<Metadata>(text, Strictness::Strict).is_err());
 }
+
+#[test]
+fn what_is_of_another_type_is_named() {
+    for (value, shown, name) in [
+        ("null", "None", "null"),
+        ("true", "True", "boolean"),
+        ("false", "False", "boolean"),
+        ("1", "1", "integer"),
+        ("1.5", "1.5", "float"),
+        ("[]", "[]", "list"),
+        ("{}", "{}", "object"),
+    ] {
+        let told = format!("'{shown}' expected to be a string, got {name}");
+        assert_eq!(refusal::<String>(value), told);
+    }
+    assert_eq!(
+        refusal::<u64>("\"1\""),
+        "'1' expected to be an integer, got string"
+    );
+    assert_eq!(
+        refusal::<u64>("1.5"),
+        "'1.5' expected to be an integer, got float"
+    );
+    assert_eq!(refusal::<u64>("-1"), "-1 is not greater than or equal to 0");
+    assert_eq!(
+        refusal::<f64>("[]"),
+        "'[]' expected to be a float, got list"
+    );
+    assert_eq!(
+        refusal::<bool>("1"),
+        "'1' expected to be a boolean, got integer"
+    );
+}
+
+#[test]
+fn numbers_texts_and_booleans_are_written_as_they_are_read() {
+    fn same<T: Wire>(text: &str) {
+        let value = read::<T>(text.as_bytes(), Strictness::Strict);
+        assert_eq!(to_line(&value.expect(text).encode()), text);
+    }
+    same::<bool>("true");
+    same::<bool>("false");
+    same::<u64>("18446744073709551615");
+    same::<f64>("1.5");
+    same::<String>("\"text\"");
+    same::<Vec<u64>>("[1, 2]");
+    same::<Option<u64>>("7");
+    same::<Option<u64>>("null");
+}
+
+#[test]
+fn long_values_are_shown_in_part() {
+    let long = "x".repeat(201);
+    let told = refusal::<bool>(&format!("\"{long}\""));
+    let shown = "x".repeat(200);
+    assert_eq!(
+        told,
+        format!("'{shown}...' expected to be a boolean, got string")
+    );
+    let told = refusal::<bool>(&format!("\"{shown}\""));
+    assert_eq!(
+        told,
+        format!("'{shown}' expected to be a boolean, got string")
+    );
+}
