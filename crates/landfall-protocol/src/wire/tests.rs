@@ -200,3 +200,13 @@ fn long_values_are_shown_in_part() {
         format!("'{shown}' expected to be a boolean, got string")
     );
 }
+
+#[test]
+fn a_void_argument_is_null_to_a_server_and_anything_to_a_client() {
+    assert_eq!(refusal::<()>("1"), "'1' expected to be null, got integer");
+    for (text, strictness) in [("null", Strictness::Strict), ("1", Strictness::Lenient)] {
+        assert!(read::<()>(text.as_bytes(), strictness).is_ok(), "{text}");
+    }
+    assert_eq!(to_line(&().encode()), "null");
+    assert_eq!(<()>::absent(), Some(()));
+}
