@@ -1,7 +1,8 @@
 use super::{Strictness, Wire};
+use crate::Timestamp;
 use crate::json::{read, to_line};
 use crate::types::auth::PathRoot;
-use crate::types::files::{GetMetadataArg, Metadata, UploadArg, WriteError, WriteMode};
+use crate::types::files::{CommitInfo, GetMetadataArg, Metadata, UploadArg, WriteError, WriteMode};
 use crate::types::folders::ListFolderArg;
 use crate::types::sessions::{
     UploadSessionAppendArg, UploadSessionFinishArg, UploadSessionStartArg, UploadSessionType,
@@ -209,4 +210,27 @@ fn a_void_argument_is_null_to_a_server_and_anything_to_a_client() {
     }
     assert_eq!(to_line(&().encode()), "null");
     assert_eq!(<()>::absent(), Some(()));
+}
+
+#[test]
+fn what_is_not_set_is_left_out() {
+    let path = read(br#""/a""#, Strictness::Strict).expect("a path");
+    let mut commit = CommitInfo::new(path);
+    assert!(!to_line(&commit.encode()).contains("client_modified"));
+    commit.client_modified = Some(Timestamp::from_unix_seconds(0));
+    let written = to_line(&commit.encode());
+    assert!(
+        written.contains(r#""client_modified": "1970-01-01T00:00:00Z""#),
+        "{written}"
+    );
+}
+
+#[test]
+fn what_may_be_missing_has_the_tags_of_what_it_is() {
+    let mut tags = Vec::new();
+    Some(WriteMode::Add).tags(&mut tags);
+    None::<WriteMode>.tags(&mut tags);
+    assert_eq!(tags, ["add"]);
+    assert!(!WriteError::tag_paths().is_empty());
+    assert_eq!(Option::<WriteError>::tag_paths(), WriteError::tag_paths());
 }
