@@ -247,6 +247,15 @@ mod tests {
     }
 
     #[test]
+    fn blocks_side_by_side_are_one_piece() {
+        let mut held = Held::new();
+        held.send(0, 3 * BLOCK, false, 1).unwrap();
+        assert_eq!(held.pieces.len(), 1);
+        held.send(3 * BLOCK, BLOCK + 1, true, 1).unwrap();
+        assert_eq!(held.pieces.len(), 2);
+    }
+
+    #[test]
     fn offsets_and_lengths_are_whole_blocks() {
         let mut held = Held::new();
         assert_eq!(held.send(1, BLOCK, false, 1), Err(Refusal::InvalidOffset));
