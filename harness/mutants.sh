@@ -26,7 +26,7 @@ rules)
         targets=(concurrent folders)
         arguments=(--cargo-arg=--lib)
     fi
-    filters=(rules:: memory)
+    filters=(rules:: memory ten_thousand)
     package=landfall-server
     ;;
 protocol)

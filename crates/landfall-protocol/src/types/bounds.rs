@@ -80,12 +80,6 @@ impl<T: Wire> Wire for Batch<T> {
     fn encode(&self) -> Json {
         self.0.encode()
     }
-    fn tags(&self, out: &mut Vec<&'static str>) {
-        self.0.tags(out);
-    }
-    fn tag_paths() -> Vec<String> {
-        Vec::<T>::tag_paths()
-    }
 }
 
 #[cfg(test)]

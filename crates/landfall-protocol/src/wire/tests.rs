@@ -181,6 +181,7 @@ fn numbers_texts_and_booleans_are_written_as_they_are_read() {
     same::<u64>("18446744073709551615");
     same::<f64>("1.5");
     same::<String>("\"text\"");
+    same::<serde_json::Value>(r#"{"a": [1, null]}"#);
     same::<Vec<u64>>("[1, 2]");
     same::<Option<u64>>("7");
     same::<Option<u64>>("null");
