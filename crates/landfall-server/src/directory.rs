@@ -28,9 +28,7 @@ pub(crate) fn create_all(fs: &dyn Fs, dir: &Path) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::create_all;
-    use crate::sys::{Fs, RealFs, Space};
-    use bytes::Bytes;
-    use std::fs::File;
+    use crate::sys::Fs;
     use std::io;
     use std::path::{Path, PathBuf};
     use std::sync::Mutex;
@@ -78,54 +76,6 @@ mod tests {
             }
             syncs.push(dir.to_owned());
             Ok(())
-        }
-
-        fn make_dir(&self, dir: &Path) -> io::Result<()> {
-            RealFs.make_dir(dir)
-        }
-
-        fn create_file(&self, path: &Path) -> io::Result<File> {
-            RealFs.create_file(path)
-        }
-
-        fn append(&self, file: &File, pieces: &[Bytes]) -> io::Result<()> {
-            RealFs.append(file, pieces)
-        }
-
-        fn begin_write_back(&self, file: &File, offset: u64, length: u64) {
-            RealFs.begin_write_back(file, offset, length);
-        }
-
-        fn sync_file(&self, file: &File) -> io::Result<()> {
-            RealFs.sync_file(file)
-        }
-
-        fn rewrite(&self, path: &Path) -> io::Result<()> {
-            RealFs.rewrite(path)
-        }
-
-        fn open(&self, path: &Path) -> io::Result<File> {
-            RealFs.open(path)
-        }
-
-        fn read_at(&self, file: &File, buffer: &mut [u8], offset: u64) -> io::Result<()> {
-            RealFs.read_at(file, buffer, offset)
-        }
-
-        fn remove(&self, path: &Path) -> io::Result<()> {
-            RealFs.remove(path)
-        }
-
-        fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
-            RealFs.list(dir)
-        }
-
-        fn network(&self, dir: &Path) -> io::Result<Option<&'static str>> {
-            RealFs.network(dir)
-        }
-
-        fn space(&self, dir: &Path) -> io::Result<Space> {
-            RealFs.space(dir)
         }
     }
 }

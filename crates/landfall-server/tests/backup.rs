@@ -1,10 +1,9 @@
 //! Backups while a server works, and what is restored from them.
 
-use bytes::Bytes;
 use landfall_server::Storage;
 use landfall_server::backup::{BackupError, Copied, back_up, restore};
 use landfall_server::blobs::Problem;
-use landfall_server::sys::{Clock, Fault, Fs, ManualClock, Point, RealFs, Space, Sys};
+use landfall_server::sys::{Clock, Fault, Fs, ManualClock, Point, RealFs, Sys};
 use landfall_server::upkeep::Policy;
 use landfall_testkit::{Calls, Stores, TestServer, pattern};
 use serde_json::json;
@@ -90,54 +89,6 @@ impl Fs for Gate {
             self.go.lock().unwrap().recv().expect("the test goes on");
         }
         RealFs.create_file(path)
-    }
-
-    fn make_dir(&self, dir: &Path) -> io::Result<()> {
-        RealFs.make_dir(dir)
-    }
-
-    fn append(&self, file: &File, pieces: &[Bytes]) -> io::Result<()> {
-        RealFs.append(file, pieces)
-    }
-
-    fn begin_write_back(&self, file: &File, offset: u64, length: u64) {
-        RealFs.begin_write_back(file, offset, length);
-    }
-
-    fn sync_file(&self, file: &File) -> io::Result<()> {
-        RealFs.sync_file(file)
-    }
-
-    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
-        RealFs.sync_dir(dir)
-    }
-
-    fn rewrite(&self, path: &Path) -> io::Result<()> {
-        RealFs.rewrite(path)
-    }
-
-    fn open(&self, path: &Path) -> io::Result<File> {
-        RealFs.open(path)
-    }
-
-    fn read_at(&self, file: &File, buffer: &mut [u8], offset: u64) -> io::Result<()> {
-        RealFs.read_at(file, buffer, offset)
-    }
-
-    fn remove(&self, path: &Path) -> io::Result<()> {
-        RealFs.remove(path)
-    }
-
-    fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
-        RealFs.list(dir)
-    }
-
-    fn network(&self, dir: &Path) -> io::Result<Option<&'static str>> {
-        RealFs.network(dir)
-    }
-
-    fn space(&self, dir: &Path) -> io::Result<Space> {
-        RealFs.space(dir)
     }
 }
 

@@ -49,48 +49,4 @@ impl Fs for SmallDisk {
             size: u64::MAX,
         })
     }
-
-    fn make_dir(&self, dir: &Path) -> io::Result<()> {
-        RealFs.make_dir(dir)
-    }
-
-    fn create_file(&self, path: &Path) -> io::Result<File> {
-        RealFs.create_file(path)
-    }
-
-    fn begin_write_back(&self, file: &File, offset: u64, length: u64) {
-        RealFs.begin_write_back(file, offset, length);
-    }
-
-    fn sync_file(&self, file: &File) -> io::Result<()> {
-        RealFs.sync_file(file)
-    }
-
-    fn rewrite(&self, path: &Path) -> io::Result<()> {
-        RealFs.rewrite(path)
-    }
-
-    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
-        RealFs.sync_dir(dir)
-    }
-
-    fn open(&self, path: &Path) -> io::Result<File> {
-        RealFs.open(path)
-    }
-
-    fn read_at(&self, file: &File, buffer: &mut [u8], offset: u64) -> io::Result<()> {
-        RealFs.read_at(file, buffer, offset)
-    }
-
-    fn remove(&self, path: &Path) -> io::Result<()> {
-        RealFs.remove(path)
-    }
-
-    fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
-        RealFs.list(dir)
-    }
-
-    fn network(&self, dir: &Path) -> io::Result<Option<&'static str>> {
-        RealFs.network(dir)
-    }
 }

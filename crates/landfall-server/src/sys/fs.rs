@@ -19,14 +19,17 @@ use std::path::Path;
 /// Bytes that are rewritten at a time.
 const PIECE: usize = 1024 * 1024;
 
-/// What this crate does with files; all calls block.
+/// What this crate does with files; all calls block. Each does what the operating system does,
+/// unless an implementation has its own: a test says only what breaks.
 pub trait Fs: Debug + Send + Sync {
     /// Makes a directory that only its owner can enter (0700); the name is durable after
     /// [`Self::sync_dir`] of the one above it.
     ///
     /// # Errors
     /// The system's; `AlreadyExists` if the name is taken.
-    fn make_dir(&self, dir: &Path) -> io::Result<()>;
+    fn make_dir(&self, dir: &Path) -> io::Result<()> {
+        DirBuilder::new().mode(0o700).create(dir)
+    }
 
     /// Makes a directory durably. One that exists is left as it is, but its name is made
     /// durable too: a crash may have come between its making and its sync.
@@ -55,24 +58,55 @@ pub trait Fs: Debug + Send + Sync {
     ///
     /// # Errors
     /// The system's; `AlreadyExists` if the name is taken.
-    fn create_file(&self, path: &Path) -> io::Result<File>;
+    fn create_file(&self, path: &Path) -> io::Result<File> {
+        OpenOptions::new()
+            .append(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(path)
+    }
 
     /// Writes all the pieces at the file's end, one after the other, in as few calls as the
     /// system needs.
     ///
     /// # Errors
     /// The system's; some of the bytes may have been written.
-    fn append(&self, file: &File, pieces: &[Bytes]) -> io::Result<()>;
+    fn append(&self, mut file: &File, pieces: &[Bytes]) -> io::Result<()> {
+        let mut slices: Vec<IoSlice<'_>> = pieces.iter().map(|piece| IoSlice::new(piece)).collect();
+        let mut left = &mut slices[..];
+        // Also drops empty pieces at the beginning, so that a write of nothing is an error.
+        IoSlice::advance_slices(&mut left, 0);
+        while !left.is_empty() {
+            match file.write_vectored(left) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(written) => IoSlice::advance_slices(&mut left, written),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
 
     /// Asks the system to begin writing a part of a file to the disk, so that the sync at the
     /// end finds little left to do. A hint: it promises nothing and can't fail.
-    fn begin_write_back(&self, file: &File, offset: u64, length: u64);
+    fn begin_write_back(&self, file: &File, offset: u64, length: u64) {
+        write_back(file, offset, length);
+    }
 
     /// Makes the bytes of a file survive power loss.
     ///
     /// # Errors
     /// The system's. Don't repeat the call: see the module's rules.
-    fn sync_file(&self, file: &File) -> io::Result<()>;
+    fn sync_file(&self, file: &File) -> io::Result<()> {
+        if without(Safeguard::FileSync) {
+            return Ok(());
+        }
+        let synced = file.sync_data();
+        match without(Safeguard::SyncError) {
+            true => Ok(()),
+            false => synced,
+        }
+    }
 
     /// Writes the bytes of a file over themselves and makes them survive power loss. After a
     /// sync that failed the system may show bytes that it takes for written and the disk doesn't
@@ -80,50 +114,90 @@ pub trait Fs: Debug + Send + Sync {
     ///
     /// # Errors
     /// The system's.
-    fn rewrite(&self, path: &Path) -> io::Result<()>;
+    fn rewrite(&self, path: &Path) -> io::Result<()> {
+        let file = OpenOptions::new().read(true).write(true).open(path)?;
+        let mut bytes = vec![0; PIECE];
+        let mut offset = 0;
+        loop {
+            let length = file.read_at(&mut bytes, offset)?;
+            if length == 0 {
+                return file.sync_data();
+            }
+            file.write_all_at(&bytes[..length], offset)?;
+            offset += length as u64;
+        }
+    }
 
     /// Makes the names in a directory survive power loss.
     ///
     /// # Errors
     /// The system's.
-    fn sync_dir(&self, dir: &Path) -> io::Result<()>;
+    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+        if without(Safeguard::DirSync) {
+            return Ok(());
+        }
+        File::open(dir)?.sync_all()
+    }
 
     /// Opens a file for reading.
     ///
     /// # Errors
     /// The system's.
-    fn open(&self, path: &Path) -> io::Result<File>;
+    fn open(&self, path: &Path) -> io::Result<File> {
+        File::open(path)
+    }
 
     /// Fills the buffer from an offset in the file.
     ///
     /// # Errors
     /// The system's; `UnexpectedEof` if the file is shorter.
-    fn read_at(&self, file: &File, buffer: &mut [u8], offset: u64) -> io::Result<()>;
+    fn read_at(&self, file: &File, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        file.read_exact_at(buffer, offset)
+    }
 
     /// Removes a file's name.
     ///
     /// # Errors
     /// The system's.
-    fn remove(&self, path: &Path) -> io::Result<()>;
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        std::fs::remove_file(path)
+    }
 
     /// The names in a directory.
     ///
     /// # Errors
     /// The system's.
-    fn list(&self, dir: &Path) -> io::Result<Vec<String>>;
+    fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
+        let name = |entry: io::Result<DirEntry>| {
+            // Names that aren't UTF-8 are not ours.
+            entry
+                .map(|entry| entry.file_name().into_string().ok())
+                .transpose()
+        };
+        std::fs::read_dir(dir)?.filter_map(name).collect()
+    }
 
     /// The network file system that a directory is on, by name; `None`: it is on a local one,
     /// or the system doesn't say.
     ///
     /// # Errors
     /// The system's.
-    fn network(&self, dir: &Path) -> io::Result<Option<&'static str>>;
+    fn network(&self, dir: &Path) -> io::Result<Option<&'static str>> {
+        network_at(dir)
+    }
 
     /// How much room there is where the directory is.
     ///
     /// # Errors
     /// The system's.
-    fn space(&self, dir: &Path) -> io::Result<Space>;
+    fn space(&self, dir: &Path) -> io::Result<Space> {
+        let space = rustix::fs::statvfs(dir)?;
+        let bytes = |blocks: u64| blocks.saturating_mul(space.f_frsize);
+        Ok(Space {
+            free: bytes(space.f_bavail),
+            size: bytes(space.f_blocks),
+        })
+    }
 }
 
 /// The room of a file system.
@@ -150,119 +224,28 @@ fn is_foreign(error: &io::Error) -> bool {
 #[derive(Clone, Copy, Debug)]
 pub struct RealFs;
 
-impl Fs for RealFs {
-    fn make_dir(&self, dir: &Path) -> io::Result<()> {
-        DirBuilder::new().mode(0o700).create(dir)
-    }
+impl Fs for RealFs {}
 
-    fn create_file(&self, path: &Path) -> io::Result<File> {
-        OpenOptions::new()
-            .append(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(path)
-    }
+#[cfg(target_os = "linux")]
+fn write_back(file: &File, offset: u64, length: u64) {
+    // "Not needed soon" makes Linux write the dirty pages of the range at once; it drops
+    // only those that are clean, and what was just written isn't.
+    let length = std::num::NonZeroU64::new(length);
+    let _ = rustix::fs::fadvise(file, offset, length, rustix::fs::Advice::DontNeed);
+}
 
-    fn append(&self, mut file: &File, pieces: &[Bytes]) -> io::Result<()> {
-        let mut slices: Vec<IoSlice<'_>> = pieces.iter().map(|piece| IoSlice::new(piece)).collect();
-        let mut left = &mut slices[..];
-        // Also drops empty pieces at the beginning, so that a write of nothing is an error.
-        IoSlice::advance_slices(&mut left, 0);
-        while !left.is_empty() {
-            match file.write_vectored(left) {
-                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(written) => IoSlice::advance_slices(&mut left, written),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(())
-    }
+#[cfg(not(target_os = "linux"))]
+fn write_back(_: &File, _: u64, _: u64) {}
 
-    #[cfg(target_os = "linux")]
-    fn begin_write_back(&self, file: &File, offset: u64, length: u64) {
-        // "Not needed soon" makes Linux write the dirty pages of the range at once; it drops
-        // only those that are clean, and what was just written isn't.
-        let length = std::num::NonZeroU64::new(length);
-        let _ = rustix::fs::fadvise(file, offset, length, rustix::fs::Advice::DontNeed);
-    }
+#[cfg(target_os = "linux")]
+fn network_at(dir: &Path) -> io::Result<Option<&'static str>> {
+    // The kernel's numbers have 32 bits, whatever the width of the field.
+    Ok(network_of(rustix::fs::statfs(dir)?.f_type as u32))
+}
 
-    #[cfg(not(target_os = "linux"))]
-    fn begin_write_back(&self, _: &File, _: u64, _: u64) {}
-
-    fn sync_file(&self, file: &File) -> io::Result<()> {
-        if without(Safeguard::FileSync) {
-            return Ok(());
-        }
-        let synced = file.sync_data();
-        match without(Safeguard::SyncError) {
-            true => Ok(()),
-            false => synced,
-        }
-    }
-
-    fn rewrite(&self, path: &Path) -> io::Result<()> {
-        let file = OpenOptions::new().read(true).write(true).open(path)?;
-        let mut bytes = vec![0; PIECE];
-        let mut offset = 0;
-        loop {
-            let length = file.read_at(&mut bytes, offset)?;
-            if length == 0 {
-                return file.sync_data();
-            }
-            file.write_all_at(&bytes[..length], offset)?;
-            offset += length as u64;
-        }
-    }
-
-    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
-        if without(Safeguard::DirSync) {
-            return Ok(());
-        }
-        File::open(dir)?.sync_all()
-    }
-
-    fn open(&self, path: &Path) -> io::Result<File> {
-        File::open(path)
-    }
-
-    fn read_at(&self, file: &File, buffer: &mut [u8], offset: u64) -> io::Result<()> {
-        file.read_exact_at(buffer, offset)
-    }
-
-    fn remove(&self, path: &Path) -> io::Result<()> {
-        std::fs::remove_file(path)
-    }
-
-    fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
-        let name = |entry: io::Result<DirEntry>| {
-            // Names that aren't UTF-8 are not ours.
-            entry
-                .map(|entry| entry.file_name().into_string().ok())
-                .transpose()
-        };
-        std::fs::read_dir(dir)?.filter_map(name).collect()
-    }
-
-    #[cfg(target_os = "linux")]
-    fn network(&self, dir: &Path) -> io::Result<Option<&'static str>> {
-        // The kernel's numbers have 32 bits, whatever the width of the field.
-        Ok(network_of(rustix::fs::statfs(dir)?.f_type as u32))
-    }
-
-    #[cfg(not(target_os = "linux"))]
-    fn network(&self, _: &Path) -> io::Result<Option<&'static str>> {
-        Ok(None)
-    }
-
-    fn space(&self, dir: &Path) -> io::Result<Space> {
-        let space = rustix::fs::statvfs(dir)?;
-        let bytes = |blocks: u64| blocks.saturating_mul(space.f_frsize);
-        Ok(Space {
-            free: bytes(space.f_bavail),
-            size: bytes(space.f_blocks),
-        })
-    }
+#[cfg(not(target_os = "linux"))]
+fn network_at(_: &Path) -> io::Result<Option<&'static str>> {
+    Ok(None)
 }
 
 /// The network file system with this number (statfs(2) of Linux).
