@@ -213,10 +213,12 @@ pub(crate) struct Mkdir {
 #[command(group = ArgGroup::new("what").required(true).multiple(true).args(["data", "ephemeral"]), after_help = "\
 Examples:
   landfall serve --data /srv/landfall
+  landfall serve --data /srv/landfall --listen 0.0.0.0:443 --tls-cert chain.pem --tls-key key.pem
   landfall serve --ephemeral --listen 127.0.0.1:0
+  landfall serve --ephemeral --tls-dev          for programs that speak nothing but TLS
 
 The first line on standard output says where it listens. With --ephemeral the token comes from
-LANDFALL_TOKEN, or is the second line.")]
+LANDFALL_TOKEN, or is the second line. With TLS, SIGHUP reads the certificate again.")]
 pub(crate) struct Serve {
     /// Directory with the data; it is made if it is missing
     #[arg(long, env = "LANDFALL_DATA", value_name = "DIR", value_hint = ValueHint::DirPath)]
@@ -243,6 +245,25 @@ pub(crate) struct Serve {
     /// KiB, MiB, GiB or TiB [default: 256 MiB, or a sixteenth of a small disk]
     #[arg(long, env = "LANDFALL_RESERVE", value_name = "SIZE", value_parser = size)]
     pub(crate) reserve: Option<u64>,
+    /// Certificate to show (PEM: the server's own, then those in between)
+    #[arg(long, env = "LANDFALL_TLS_CERT", value_name = "FILE", requires = "tls_key", value_hint = ValueHint::FilePath)]
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// Its private key (PEM, unencrypted)
+    #[arg(long, env = "LANDFALL_TLS_KEY", value_name = "FILE", requires = "tls_cert", value_hint = ValueHint::FilePath)]
+    pub(crate) tls_key: Option<PathBuf>,
+    /// Make a certificate for Dropbox's names and this machine, and an authority that clients are
+    /// told to trust; both are kept
+    #[arg(long, env = "LANDFALL_TLS_DEV", value_parser = FalseyValueParser::new(), conflicts_with_all = ["tls_cert", "tls_key"])]
+    pub(crate) tls_dev: bool,
+    /// Another name or address for the certificate of --tls-dev; may be given several times
+    #[arg(
+        long,
+        env = "LANDFALL_TLS_NAMES",
+        value_name = "NAME",
+        value_delimiter = ',',
+        requires = "tls_dev"
+    )]
+    pub(crate) tls_name: Vec<String>,
     /// Serve other machines without encryption: anybody between can read tokens and files
     #[arg(long, env = "LANDFALL_INSECURE_LISTEN", value_parser = FalseyValueParser::new())]
     pub(crate) insecure_listen: bool,

@@ -1,7 +1,7 @@
 //! Where commands go: resolved from flags, environment and configuration to a client.
 
 mod config;
-mod local;
+pub(crate) mod local;
 
 pub(crate) use config::{Named, RemoteConfig};
 

@@ -10,6 +10,9 @@ pub(crate) const METADATA: &str = "metadata.sqlite";
 /// The blobs.
 pub(crate) const BLOBS: &str = "blobs";
 
+/// The certificate for development, and the authority that signed it.
+pub(crate) const TLS: &str = "tls";
+
 /// Stands in a directory for as long as it is being filled, by a backup or a restore.
 pub(crate) const INCOMPLETE: &str = "incomplete";
 

@@ -31,6 +31,7 @@ pub mod rules;
 mod server;
 mod storage;
 pub mod sys;
+pub mod tls;
 pub mod upkeep;
 
 pub use meta::OpenError;

@@ -6,6 +6,7 @@ use crate::ops::{AdminError, Service, hash_of_token};
 use crate::rules::naming::Numbering;
 use crate::storage::Storage;
 use crate::sys::Point;
+use crate::tls::Certificate;
 use crate::upkeep::{Policy, Upkeep, keep_up};
 use std::fmt;
 use std::future::Future;
@@ -18,6 +19,8 @@ use tokio::net::TcpListener;
 pub struct ServeOptions {
     /// Where it listens; port 0: any that is free.
     pub listen: SocketAddr,
+    /// The certificate that it shows; `None`: no TLS.
+    pub certificate: Option<Certificate>,
     /// Whether it may listen without TLS where others can listen in.
     pub insecure_listen: bool,
     /// A token that is valid in this process alone.
@@ -41,6 +44,7 @@ impl ServeOptions {
     pub fn new(listen: SocketAddr) -> Self {
         Self {
             listen,
+            certificate: None,
             insecure_listen: false,
             process_token: None,
             numbering: Numbering::default(),
@@ -72,7 +76,7 @@ impl fmt::Debug for ProcessToken {
 pub enum ServeError {
     /// Tokens and files would travel in the clear.
     #[error(
-        "{0} can be reached from other machines, and this server has no TLS: listen on a loopback address such as 127.0.0.1, or say --insecure-listen if a proxy in front adds TLS"
+        "{0} can be reached from other machines, and this server has no TLS: give it a certificate with --tls-cert and --tls-key, listen on a loopback address such as 127.0.0.1, or say --insecure-listen if a proxy in front adds TLS"
     )]
     Exposed(SocketAddr),
     /// The address can't be had.
@@ -114,7 +118,8 @@ impl Server {
     /// The address can't be had or is exposed, or the stores can't be used.
     pub async fn bind(storage: Storage, options: ServeOptions) -> Result<Self, ServeError> {
         let address = options.listen;
-        if !address.ip().is_loopback() && !options.insecure_listen {
+        let exposed = options.certificate.is_none() && !address.ip().is_loopback();
+        if exposed && !options.insecure_listen {
             return Err(ServeError::Exposed(address));
         }
         let process = match options.process_token {
@@ -140,7 +145,11 @@ impl Server {
         let address = listener.local_addr().map_err(listen)?;
         let state = Arc::new(State::new(service, process, upkeep.scrubbed()));
         Ok(Self {
-            accept: Accept { listener, state },
+            accept: Accept {
+                listener,
+                tls: options.certificate.as_ref().map(Certificate::acceptor),
+                state,
+            },
             address,
             upkeep,
             policy: options.upkeep,

@@ -12,7 +12,7 @@ pub mod weakened;
 
 pub use clock::{Clock, ManualClock, Micros, SystemClock};
 pub use failpoints::{Failpoints, Fault, PlanError, Planned, Point};
-pub use fs::{Fs, RealFs, Space};
+pub use fs::{Fs, RealFs, Space, Taken};
 pub use random::{Random, SystemRandom};
 pub use shared_sync::SharedSync;
 

@@ -1,5 +1,7 @@
 //! `serve`: a server for clients of the Dropbox API.
 
+mod tls;
+
 use crate::cli::{Quota, Serve};
 use crate::exit::{Exit, Fail, Result};
 use crate::remote::TOKEN;
@@ -29,7 +31,9 @@ pub(crate) async fn run(args: &Serve) -> Result<()> {
             return Err(Fail::new(Exit::Usage, &what, why));
         }
     };
+    let certificate = tls::certificate(args, storage.sys())?;
     let mut options = ServeOptions::new(args.listen);
+    options.certificate = certificate.clone();
     options.insecure_listen = args.insecure_listen;
     options.reserve = args.reserve;
     options.upkeep = Some(Policy {
@@ -45,15 +49,33 @@ pub(crate) async fn run(args: &Serve) -> Result<()> {
         .map_err(|error| failed(&error))?;
     // Before the address is told: whoever reads it may send a signal at once.
     let stop = run::signal();
-    output::line(&format!("listening on http://{}", server.local_addr()))?;
-    if let Some(token) = token {
-        output::line(&token)?;
-    }
+    let address = server.local_addr();
     let stop = async {
         stop.await;
     };
-    server.run(stop).await;
-    Ok(())
+    let Some(certificate) = certificate else {
+        tell(&format!("http://{address}"), token.as_deref())?;
+        server.run(stop).await;
+        return Ok(());
+    };
+    let renewals = tls::renewals(&certificate);
+    tell(&format!("https://{address}"), token.as_deref())?;
+    if let Some(authority) = certificate.authority() {
+        output::note(tls::advice(address, authority));
+    }
+    tokio::select! {
+        () = server.run(stop) => Ok(()),
+        never = renewals => match never {},
+    }
+}
+
+/// Says where the server listens, and the token unless the caller knows it.
+fn tell(url: &str, token: Option<&str>) -> Result<()> {
+    output::line(&format!("listening on {url}"))?;
+    match token {
+        Some(token) => output::line(token),
+        None => Ok(()),
+    }
 }
 
 /// A storage in memory with one account; the token to be told, unless it was given.

@@ -69,7 +69,7 @@ impl Local {
 }
 
 /// `LANDFALL_HOME`, or `landfall/local` in the user's data folder.
-fn directory() -> Result<PathBuf> {
+pub(crate) fn directory() -> Result<PathBuf> {
     if let Some(path) = std::env::var_os("LANDFALL_HOME").filter(|path| !path.is_empty()) {
         return Ok(path.into());
     }

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use landfall_protocol::limits;
 use std::future::Future;
 use std::io;
@@ -20,6 +20,9 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 
 /// Connections at the same time; more wait to be accepted. Idle ones are cheap, and each open
 /// file of the process counts against the system's limit long before this.
@@ -41,6 +44,9 @@ const PONG: Duration = Duration::from_secs(20);
 /// this often.
 const IDLE: Duration = Duration::from_secs(60);
 
+/// How long a client may take to agree on TLS.
+const HANDSHAKE: Duration = Duration::from_secs(10);
+
 /// HTTP/2 windows: throughput is at most window per round trip, and hyper's defaults halve it
 /// even on loopback. Frames keep the default size: the library allows a head only so many
 /// frames as the largest ones would need, and clients send heads in frames of 16 KiB.
@@ -59,12 +65,18 @@ const LAST_ORDERS: Duration = Duration::from_secs(10);
 /// What the loop works with.
 pub(crate) struct Accept {
     pub(crate) listener: TcpListener,
+    /// `None`: without TLS.
+    pub(crate) tls: Option<TlsAcceptor>,
     pub(crate) state: Arc<State>,
 }
 
 /// Accepts and serves connections until `stop`, then lets the requests under way finish.
 pub(crate) async fn serve(accept: Accept, stop: impl Future<Output = ()>) {
-    let Accept { listener, state } = accept;
+    let Accept {
+        listener,
+        tls,
+        state,
+    } = accept;
     let graceful = GracefulShutdown::new();
     let places = Arc::new(Semaphore::new(CONNECTIONS));
     let builder = builder();
@@ -87,18 +99,23 @@ pub(crate) async fn serve(accept: Accept, stop: impl Future<Output = ()>) {
         };
         // Answers are small and whole: waiting for more to send helps nobody.
         let _ = stream.set_nodelay(true);
-        let connection = connection(&builder, stream, Arc::clone(&state), &graceful);
+        let (builder, state, watcher) = (builder.clone(), Arc::clone(&state), graceful.watcher());
+        let tls = tls.clone();
         tokio::spawn(async move {
-            connection.await;
+            match tls {
+                None => connection(&builder, stream, state, watcher).await,
+                Some(tls) => {
+                    if let Some(stream) = agreed(tls, stream, state.stopping()).await {
+                        connection(&builder, stream, state, watcher).await;
+                    }
+                }
+            }
             drop(place);
         });
     }
     drop(listener);
     state.stop();
-    if tokio::time::timeout(LAST_ORDERS, graceful.shutdown())
-        .await
-        .is_err()
-    {
+    if timeout(LAST_ORDERS, graceful.shutdown()).await.is_err() {
         tracing::warn!("requests were still under way after {LAST_ORDERS:?}; they are cut off");
     }
 }
@@ -140,11 +157,32 @@ fn builder() -> auto::Builder<TokioExecutor> {
     builder
 }
 
+/// The connection, once TLS stands. It isn't waited for when the server stops.
+async fn agreed<T: AsyncRead + AsyncWrite + Unpin>(
+    tls: TlsAcceptor,
+    stream: T,
+    stopping: impl Future<Output = ()>,
+) -> Option<TlsStream<T>> {
+    let agreed = tokio::select! {
+        agreed = timeout(HANDSHAKE, tls.accept(stream)) => agreed,
+        () = stopping => return None,
+    };
+    match agreed {
+        Ok(Ok(stream)) => Some(stream),
+        // A client that doesn't trust the certificate says so here, and only here.
+        Ok(Err(error)) => {
+            tracing::info!(%error, "a client and this server did not agree on TLS");
+            None
+        }
+        Err(_) => None,
+    }
+}
+
 fn connection<T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     builder: &auto::Builder<TokioExecutor>,
     stream: T,
     state: Arc<State>,
-    graceful: &GracefulShutdown,
+    watcher: Watcher,
 ) -> impl Future<Output = ()> + use<T> {
     let io = StallGuard::new(stream, WRITE_STALL);
     let requests = Arc::new(Requests {
@@ -167,7 +205,7 @@ fn connection<T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     let served = builder
         .serve_connection(TokioIo::new(io), service)
         .into_owned();
-    let served = graceful.watch(served);
+    let served = watcher.watch(served);
     async move {
         tokio::select! {
             // Broken connections are the peers' everyday life; nobody wants a line for each.
@@ -242,10 +280,13 @@ impl Body for Going {
 
 #[cfg(test)]
 mod tests {
-    use super::{GracefulShutdown, IDLE, builder, connection};
+    use super::{GracefulShutdown, HANDSHAKE, IDLE, agreed, builder, connection};
     use crate::http::State;
     use crate::ops::{Service, TokenGrant};
+    use crate::sys::Sys;
+    use crate::tls::Certificate;
     use crate::{Numbering, Storage};
+    use std::future::pending;
     use std::sync::Arc;
     use std::time::Duration;
     use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
@@ -269,7 +310,7 @@ mod tests {
         let (near, far) = duplex(16 * 1024);
         let state = Arc::new(State::new(service, None, Arc::default()));
         let graceful = GracefulShutdown::new();
-        tokio::spawn(connection(&builder(), far, state, &graceful));
+        tokio::spawn(connection(&builder(), far, state, graceful.watcher()));
         // Dropped, it would tell the connection to end.
         (near, graceful)
     }
@@ -315,6 +356,22 @@ mod tests {
             got.extend_from_slice(&piece[..length]);
         }
         assert!(begun.elapsed() > 3 * IDLE);
+    }
+
+    #[tokio::test(flavor = "current_thread", start_paused = true)]
+    async fn who_does_not_begin_with_tls_is_not_waited_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let certificate = Certificate::for_development(dir.path(), &[], &Sys::real()).unwrap();
+        let (_silent, far) = duplex(1024);
+        let begun = Instant::now();
+        let agreed = agreed(certificate.acceptor(), far, pending()).await;
+        assert!(agreed.is_none() && begun.elapsed() == HANDSHAKE);
+
+        let (_silent, far) = duplex(1024);
+        let stopping = std::future::ready(());
+        let begun = Instant::now();
+        let agreed = super::agreed(certificate.acceptor(), far, stopping).await;
+        assert!(agreed.is_none() && begun.elapsed().is_zero());
     }
 
     #[tokio::test(flavor = "current_thread", start_paused = true)]

@@ -139,6 +139,37 @@ pub trait Fs: Debug + Send + Sync {
         File::open(dir)?.sync_all()
     }
 
+    /// Writes a new file under the name `draft`, makes it survive power loss and only then gives
+    /// it its name, so that nobody ever sees a part of it. Only its owner can read it (0600).
+    ///
+    /// # Errors
+    /// The system's; `AlreadyExists` if the name is taken and not to be replaced.
+    fn write_whole(&self, draft: &Path, path: &Path, bytes: Bytes, taken: Taken) -> io::Result<()> {
+        let written = self.create_file(draft).and_then(|file| {
+            self.append(&file, &[bytes])?;
+            self.sync_file(&file)?;
+            match taken {
+                Taken::Replaced => std::fs::rename(draft, path),
+                // Unlike a rename, a link leaves what has the name.
+                Taken::Left => std::fs::hard_link(draft, path),
+            }
+        });
+        match (taken, &written) {
+            (Taken::Replaced, Ok(())) => {}
+            _ => self.remove(draft)?,
+        }
+        written?;
+        self.sync_dir(path.parent().unwrap_or(Path::new(".")))
+    }
+
+    /// Reads a whole file.
+    ///
+    /// # Errors
+    /// The system's.
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        std::fs::read(path)
+    }
+
     /// Opens a file for reading.
     ///
     /// # Errors
@@ -198,6 +229,15 @@ pub trait Fs: Debug + Send + Sync {
             size: bytes(space.f_blocks),
         })
     }
+}
+
+/// What happens to a file that has the name of a new one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Taken {
+    /// It is replaced.
+    Replaced,
+    /// It stays, and that is an error.
+    Left,
 }
 
 /// The room of a file system.
@@ -265,7 +305,7 @@ fn network_of(number: u32) -> Option<&'static str> {
 
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
-    use super::{Fs, RealFs, network_of};
+    use super::{Fs, RealFs, Taken, network_of};
     use bytes::Bytes;
 
     #[test]
@@ -281,6 +321,22 @@ mod tests {
         RealFs.append(&file, &[]).unwrap();
         RealFs.begin_write_back(&file, 0, 1000);
         assert_eq!(std::fs::read(&path).unwrap(), pieces.concat());
+    }
+
+    #[test]
+    fn a_file_that_is_written_whole_replaces_another_only_if_it_may() {
+        let dir = tempfile::tempdir().unwrap();
+        let (draft, path) = (dir.path().join("draft"), dir.path().join("file"));
+        let write = |text: &'static str, taken| {
+            RealFs.write_whole(&draft, &path, text.as_bytes().into(), taken)
+        };
+        write("one", Taken::Left).unwrap();
+        let error = write("two", Taken::Left).unwrap_err();
+        assert_eq!(error.kind(), std::io::ErrorKind::AlreadyExists);
+        assert_eq!(RealFs.read(&path).unwrap(), b"one");
+        write("three", Taken::Replaced).unwrap();
+        assert_eq!(RealFs.read(&path).unwrap(), b"three");
+        assert_eq!(RealFs.list(dir.path()).unwrap(), ["file"]);
     }
 
     #[test]
