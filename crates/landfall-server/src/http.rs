@@ -4,6 +4,7 @@ mod accept;
 mod argument;
 mod body;
 mod caller;
+mod cors;
 mod exchange;
 mod metrics;
 mod notifications;

@@ -20,7 +20,7 @@ pub use data::{EDGE_SIZES, pattern};
 pub use dice::Dice;
 pub use disk::SmallDisk;
 pub use events::{Event, Events};
-pub use reqwest::{Body, Method};
+pub use reqwest::{Body, Method, RequestBuilder};
 pub use server::{Stores, TestServer};
 pub use tool::{Run, Serving, Tool, peak_memory};
 

@@ -3,6 +3,7 @@
 use super::argument::{beside_the_body, check_content_type, in_the_body};
 use super::body::RequestBody;
 use super::caller::{ProcessCaller, caller};
+use super::cors;
 use super::metrics::Metrics;
 use super::notifications;
 use super::reply::{BadRequest, Refused, Reply, ReplyBody};
@@ -12,7 +13,7 @@ use crate::upkeep::Scrubbed;
 use data_encoding::HEXLOWER;
 use futures_util::future::BoxFuture;
 use http::request::Parts;
-use http::{Method, Request, Response, StatusCode, Version, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version, header};
 use hyper::body::Incoming;
 use landfall_protocol::routes::{Auth, Call, Route, Style};
 use std::sync::Arc;
@@ -23,6 +24,9 @@ use tokio::time::{Instant, timeout};
 /// How long a request may take in all. Uploads over thin lines are slow, not endless; this is
 /// also how long garbage collection has to wait for a request that went silent.
 const DEADLINE: Duration = Duration::from_secs(6 * 60 * 60);
+
+/// Characters of a client's name for itself that the log keeps.
+const AGENT: usize = 80;
 
 /// What all requests share.
 #[derive(Debug)]
@@ -79,29 +83,19 @@ pub(super) async fn handle(state: Arc<State>, request: Request<Incoming>) -> Res
     state.service.sys.random.fill(&mut id);
     let id = HEXLOWER.encode(&id);
 
+    let version = request.version();
+    let agent = agent(request.headers());
+    let scripted = cors::is_scripted(request.headers());
     let path = request.uri().path().to_owned();
     // One old client asks for changes under an address of its own.
     let tail = path
         .strip_prefix("/2/")
         .or_else(|| path.strip_prefix("/2-beta-2/"));
     let route = tail.and_then(Route::by_tail);
-    let reply = match route {
-        Some(route) => match timeout(DEADLINE, run(&state, route, request)).await {
-            Ok(reply) => reply,
-            Err(_) => Reply::text(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "The request took too long.",
-            ),
-        },
-        None => {
-            let (parts, body) = request_body(request);
-            body.discard();
-            match path.as_str() {
-                notifications::PATH => notifications::answer(&state, &parts).await,
-                _ => elsewhere(&state, &path, tail),
-            }
-        }
-    };
+    let mut reply = reply(&state, &path, tail, route, request).await;
+    if scripted && tail.is_some() {
+        cors::open(&mut reply);
+    }
     let name = match (route, path.as_str()) {
         (Some(route), _) => route.tail,
         (None, "/healthz") => "healthz",
@@ -119,8 +113,49 @@ pub(super) async fn handle(state: Arc<State>, request: Request<Incoming>) -> Res
         status = reply.status(),
         ms = begun.elapsed().as_millis() as u64,
         id = %id,
+        http = ?version,
+        agent,
     );
     reply.into_response(&id)
+}
+
+/// What a client calls itself, for the log: the beginning, and of that only what is plain.
+fn agent(headers: &HeaderMap) -> String {
+    let agent = headers.get(header::USER_AGENT);
+    let agent = agent.map(HeaderValue::as_bytes).unwrap_or_default();
+    let plain = |byte: &u8| byte.is_ascii_graphic() || *byte == b' ';
+    let plain = agent.iter().copied().filter(plain).take(AGENT);
+    plain.map(char::from).collect()
+}
+
+/// The answer to a request, be it to a route or not.
+async fn reply(
+    state: &Arc<State>,
+    path: &str,
+    tail: Option<&str>,
+    route: Option<&'static Route>,
+    request: Request<Incoming>,
+) -> Reply {
+    if tail.is_some()
+        && let Some(reply) = cors::preflight(request.method(), request.headers())
+    {
+        return reply;
+    }
+    if let Some(route) = route {
+        return match timeout(DEADLINE, run(state, route, request)).await {
+            Ok(reply) => reply,
+            Err(_) => Reply::text(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "The request took too long.",
+            ),
+        };
+    }
+    let (parts, body) = request_body(request);
+    body.discard();
+    match path {
+        notifications::PATH => notifications::answer(state, &parts).await,
+        _ => elsewhere(state, path, tail),
+    }
 }
 
 /// What isn't a route.
