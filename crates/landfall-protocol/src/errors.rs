@@ -5,10 +5,10 @@
 //! on its routes; the longest matching row counts.
 
 use crate::routes::RouteId::{
-    self, AlphaUpload, CheckUser, CreateFolder, Delete, Download, GetMetadata, ListFolder,
-    ListFolderContinue, ListFolderGetLatestCursor, ListFolderLongpoll, Upload, UploadSessionAppend,
-    UploadSessionAppendBatch, UploadSessionAppendV1, UploadSessionFinish,
-    UploadSessionFinishBatchCheck, UploadSessionStart,
+    self, AlphaUpload, CheckUser, Copy, CopyV1, CreateFolder, Delete, Download, GetMetadata,
+    ListFolder, ListFolderContinue, ListFolderGetLatestCursor, ListFolderLongpoll, Move, MoveV1,
+    Upload, UploadSessionAppend, UploadSessionAppendBatch, UploadSessionAppendV1,
+    UploadSessionFinish, UploadSessionFinishBatchCheck, UploadSessionStart,
 };
 
 /// What a caller can do about an error.
@@ -86,6 +86,7 @@ const LOOKUPS: &[RouteId] = &[
     ListFolderGetLatestCursor,
     Download,
 ];
+const RELOCATIONS: &[RouteId] = &[Move, MoveV1, Copy, CopyV1];
 const APPEND: &[RouteId] = &[UploadSessionAppend, UploadSessionAppendV1];
 const FINISH: &[RouteId] = &[UploadSessionFinish];
 
@@ -383,6 +384,103 @@ pub const ERRORS: &[ErrorRow] = &[
         &[Delete],
         Permanent,
         "more than 10,000 entries at once",
+    ),
+    // Moves and copies.
+    row(
+        "from_lookup",
+        RELOCATIONS,
+        Permanent,
+        "the source's path can't be one, or nothing is there",
+    ),
+    row(
+        "from_write",
+        RELOCATIONS,
+        Permanent,
+        "no right to take the source away",
+    ),
+    row(
+        "from_write/too_many_write_operations",
+        RELOCATIONS,
+        Temporary,
+        "others write into the namespace at the same time",
+    ),
+    row(
+        "to",
+        RELOCATIONS,
+        Permanent,
+        "the target's path can't be one, or something is in the way",
+    ),
+    row(
+        "to/too_many_write_operations",
+        RELOCATIONS,
+        Temporary,
+        "others write into the namespace at the same time",
+    ),
+    row(
+        "cant_copy_shared_folder",
+        RELOCATIONS,
+        Permanent,
+        "shared folders can't be copied",
+    ),
+    row(
+        "cant_nest_shared_folder",
+        RELOCATIONS,
+        Permanent,
+        "shared folders can't be in each other",
+    ),
+    row(
+        "cant_move_folder_into_itself",
+        RELOCATIONS,
+        Permanent,
+        "the target is in the folder that is moved",
+    ),
+    row(
+        "too_many_files",
+        RELOCATIONS,
+        Permanent,
+        "more than 10,000 entries at once",
+    ),
+    row(
+        "duplicated_or_nested_paths",
+        RELOCATIONS,
+        Permanent,
+        "the target is in the folder that is copied",
+    ),
+    row(
+        "cant_transfer_ownership",
+        RELOCATIONS,
+        Permanent,
+        "it would get another owner",
+    ),
+    row(
+        "insufficient_quota",
+        RELOCATIONS,
+        Permanent,
+        "the account is full",
+    ),
+    row(
+        "internal_error",
+        RELOCATIONS,
+        Permanent,
+        "it went wrong halfway; look up what was done",
+    ),
+    row(
+        "cant_move_shared_folder",
+        RELOCATIONS,
+        Permanent,
+        "a shared folder can't go there",
+    ),
+    row(
+        "cant_move_into_vault",
+        RELOCATIONS,
+        Permanent,
+        "the vault takes no shared folder",
+    ),
+    row(
+        "cant_move_into_family",
+        RELOCATIONS,
+        Permanent,
+        "the family's folder takes no shared folder",
     ),
     // Jobs.
     row(

@@ -297,6 +297,21 @@ impl DisplayPath {
         ends.map(|end| Self(self.0[..end].to_owned())).collect()
     }
 
+    /// Where this path, which is below `above`, is once that is at `there`.
+    ///
+    /// # Errors
+    /// [`Malformed::PathTooLong`]
+    pub fn moved(&self, above: &Self, there: &Self) -> Result<Self, Malformed> {
+        let depth = above.0.matches('/').count();
+        let rest = self.0.match_indices('/').nth(depth);
+        let rest = rest.map_or("", |(begin, _)| &self.0[begin..]);
+        let path = format!("{there}{rest}");
+        if path.len() > limits::PATH_BYTES {
+            return Err(Malformed::PathTooLong);
+        }
+        Ok(Self(path))
+    }
+
     /// The key by which the path is compared.
     pub fn key(&self) -> PathKey {
         PathKey(fold(&self.0))
@@ -530,6 +545,26 @@ mod tests {
         );
         let longer = format!("{}b", child.as_str());
         assert_eq!(DisplayPath::parse(&longer), Err(Malformed::PathTooLong));
+    }
+
+    #[test]
+    fn what_is_below_a_path_moves_with_it() {
+        let at = |text: &str| DisplayPath::parse(text).unwrap();
+        let moved = |text: &str, above: &str, there: &str| {
+            at(text)
+                .moved(&at(above), &at(there))
+                .map(|path| path.to_string())
+        };
+        assert_eq!(moved("/A/b/C", "/A", "/x/y"), Ok("/x/y/b/C".into()));
+        assert_eq!(moved("/A/b/C", "/A/b", "/x"), Ok("/x/C".into()));
+        // By names and not by letters.
+        assert_eq!(moved("/A/b", "/a", "/x"), Ok("/x/b".into()));
+        assert_eq!(moved("/A", "/A", "/x"), Ok("/x".into()));
+        let deep = format!("/{}", "a".repeat(200)).repeat(20);
+        let rest = "b".repeat(4096 - deep.len() - 1);
+        assert!(moved(&format!("/x/{rest}"), "/x", &deep).is_ok());
+        let longer = moved(&format!("/x/{rest}b"), "/x", &deep);
+        assert_eq!(longer, Err(Malformed::PathTooLong));
     }
 
     #[test]

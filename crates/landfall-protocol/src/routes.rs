@@ -4,7 +4,7 @@
 //! ties its argument, result and error types together, so that a caller or handler that mixes
 //! them up doesn't compile.
 
-use crate::types::{batches, files, folders, sessions, users};
+use crate::types::{batches, files, folders, relocation, sessions, users};
 use crate::wire::Wire;
 use std::fmt::{self, Debug};
 
@@ -195,7 +195,9 @@ macro_rules! routes {
 
         /// One type per route, tying argument, result and error together.
         pub mod calls {
-            use super::{Call, NoError, RouteId, batches, files, folders, sessions, users};
+            use super::{
+                Call, NoError, RouteId, batches, files, folders, relocation, sessions, users,
+            };
             $(
                 $(#[$meta])*
                 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -284,6 +286,18 @@ routes! {
     /// Makes a folder.
     CreateFolder: "files/create_folder_v2", Api, Rpc, User, WRITE,
         folders::CreateFolderArg => folders::CreateFolderResult, folders::CreateFolderError;
+    /// Moves a file, or a folder with all in it.
+    Move: "files/move_v2", Api, Rpc, User, WRITE,
+        relocation::RelocationArg => relocation::RelocationResult, relocation::RelocationError;
+    /// The same with a barer answer (Spec: deprecated).
+    MoveV1: "files/move", Api, Rpc, User, WRITE,
+        relocation::RelocationArg => files::Metadata, relocation::RelocationError;
+    /// Copies a file, or a folder with all in it.
+    Copy: "files/copy_v2", Api, Rpc, User, WRITE,
+        relocation::RelocationArg => relocation::RelocationResult, relocation::RelocationError;
+    /// The same with a barer answer (Spec: deprecated).
+    CopyV1: "files/copy", Api, Rpc, User, WRITE,
+        relocation::RelocationArg => files::Metadata, relocation::RelocationError;
     /// Says whose token it is.
     GetCurrentAccount: "users/get_current_account", Api, Rpc, User, ACCOUNT,
         () => users::FullAccount, NoError;

@@ -8,5 +8,6 @@ pub mod batches;
 pub mod bounds;
 pub mod files;
 pub mod folders;
+pub mod relocation;
 pub mod sessions;
 pub mod users;

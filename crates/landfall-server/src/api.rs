@@ -6,7 +6,7 @@
 mod download;
 
 use crate::http::{Exchange, Reply};
-use crate::ops::Caller;
+use crate::ops::{Caller, Relocation};
 use landfall_protocol::routes::RouteId;
 use landfall_protocol::routes::calls;
 use landfall_protocol::types::sessions::UploadSessionAppendArg;
@@ -138,6 +138,36 @@ pub(crate) async fn answer(exchange: &mut Exchange<'_>, caller: &Caller) -> Repl
         RouteId::CreateFolder => {
             exchange
                 .rpc::<calls::CreateFolder>(async |arg| service.create_folder(caller, &arg).await)
+                .await
+        }
+        RouteId::Move => {
+            exchange
+                .rpc::<calls::Move>(async |arg| {
+                    service.relocate(caller, Relocation::Move, arg).await
+                })
+                .await
+        }
+        RouteId::MoveV1 => {
+            exchange
+                .rpc::<calls::MoveV1>(async |arg| {
+                    let moved = service.relocate(caller, Relocation::Move, arg).await;
+                    moved.map(|moved| moved.metadata)
+                })
+                .await
+        }
+        RouteId::Copy => {
+            exchange
+                .rpc::<calls::Copy>(async |arg| {
+                    service.relocate(caller, Relocation::Copy, arg).await
+                })
+                .await
+        }
+        RouteId::CopyV1 => {
+            exchange
+                .rpc::<calls::CopyV1>(async |arg| {
+                    let copied = service.relocate(caller, Relocation::Copy, arg).await;
+                    copied.map(|copied| copied.metadata)
+                })
                 .await
         }
         RouteId::GetCurrentAccount => {

@@ -20,6 +20,7 @@ mod metadata;
 mod notifications;
 mod parts;
 mod quota;
+mod relocation;
 mod room;
 mod sessions;
 mod target;
@@ -33,6 +34,7 @@ pub use content::ContentReader;
 pub use files::Download;
 pub use notifications::Feed;
 pub use quota::OverQuota;
+pub use relocation::Relocation;
 pub(crate) use room::Room;
 
 use crate::blobs::{BlobError, BlobStore};

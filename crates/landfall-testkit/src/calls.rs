@@ -272,6 +272,18 @@ impl Calls {
         self.rpc("files/delete_v2", &arg).await
     }
 
+    /// Moves what is at a path to another one.
+    pub async fn move_to(&self, from: &str, to: &str) -> Answer {
+        let arg = json!({"from_path": from, "to_path": to}).to_string();
+        self.rpc("files/move_v2", &arg).await
+    }
+
+    /// Copies what is at a path to another one.
+    pub async fn copy_to(&self, from: &str, to: &str) -> Answer {
+        let arg = json!({"from_path": from, "to_path": to}).to_string();
+        self.rpc("files/copy_v2", &arg).await
+    }
+
     /// The first page of a listing.
     pub async fn list(&self, arg: &Value) -> Answer {
         self.rpc("files/list_folder", &arg.to_string()).await

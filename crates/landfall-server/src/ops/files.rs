@@ -3,10 +3,10 @@
 use super::landing::{FreshIds, TreeChange};
 use super::target::{NoPlace, Place};
 use super::{Caller, ContentReader, Failure, Service, metadata};
-use crate::meta::rows::{Entry, FileEntry, Node, NotificationEvent, Ns};
+use crate::meta::rows::{Entry, FileEntry, Node, Ns};
 use crate::meta::{Decision, Loads, MetaError, Operation, PlaceView, Rename, Subtree, Target};
 use crate::rules::naming::Numbering;
-use crate::rules::{folder, remove};
+use crate::rules::{add, remove};
 use crate::sys::Micros;
 use landfall_protocol::types::files::{
     DeleteArg, DeleteError, DeleteResult, DownloadArg, DownloadError, FileMetadata, GetMetadataArg,
@@ -152,7 +152,11 @@ impl Service {
         let operation = CreateFolder {
             ns: caller.tree(),
             target,
-            autorename: arg.autorename,
+            rename: if arg.autorename {
+                Rename::Folder
+            } else {
+                Rename::No
+            },
             numbering: self.numbering,
             ids: FreshIds::new(&*self.sys.random),
             now: self.sys.clock.now(),
@@ -182,15 +186,7 @@ impl Operation for Delete {
             Err(error) => return Decision::unchanged(Err(error)),
         };
         let mut change = TreeChange::new(subtree.namespace, self.now);
-        change.remove(top);
-        let event = match top.entry {
-            Entry::Folder(_) => NotificationEvent::FolderDeleted,
-            _ => NotificationEvent::FileDeleted,
-        };
-        change.tell(event, top.path.clone(), None);
-        for node in &subtree.below {
-            change.remove(node);
-        }
+        change.remove_all(top, subtree.below.iter());
         Decision {
             answer: Ok(DeleteResult {
                 metadata: metadata::node(top),
@@ -203,7 +199,7 @@ impl Operation for Delete {
 struct CreateFolder {
     ns: Ns,
     target: Target,
-    autorename: bool,
+    rename: Rename,
     numbering: Numbering,
     ids: FreshIds,
     now: Micros,
@@ -214,12 +210,7 @@ impl Operation for CreateFolder {
     type Answer = Result<CreateFolderResult, CreateFolderError>;
 
     fn load(&self, loads: &mut dyn Loads) -> Result<PlaceView, MetaError> {
-        let rename = if self.autorename {
-            Rename::Folder
-        } else {
-            Rename::No
-        };
-        loads.place(self.ns, &self.target, rename)
+        loads.place(self.ns, &self.target, self.rename)
     }
 
     fn decide(&self, view: PlaceView) -> Decision<Self::Answer> {
@@ -227,12 +218,12 @@ impl Operation for CreateFolder {
         let Some(place) = view.place else {
             return refused(WriteError::MalformedPath(None));
         };
-        match folder::decide(&place, self.autorename, self.numbering) {
+        match add::decide(&place, self.rename, self.numbering) {
             Err(error) => refused(error),
             Ok(landing) => {
                 let mut change = TreeChange::new(view.namespace, self.now);
                 let (node, id) = change.land_folder(&landing, &self.ids);
-                change.tell(NotificationEvent::FolderAdded, node.path.clone(), None);
+                change.tell_added(&node);
                 Decision {
                     effects: change.into_effects(),
                     answer: Ok(CreateFolderResult {

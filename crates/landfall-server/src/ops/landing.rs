@@ -24,12 +24,30 @@ impl FreshIds {
         Self { seed }
     }
 
-    /// The `nth` id: `id:` and 22 characters.
-    fn nth(&self, nth: usize) -> FileId {
+    /// The ids from the first on.
+    pub(super) fn draw(&self) -> Drawn<'_> {
+        Drawn {
+            ids: self,
+            drawn: 0,
+        }
+    }
+}
+
+/// Ids that are drawn one after the other.
+#[derive(Debug)]
+pub(super) struct Drawn<'i> {
+    ids: &'i FreshIds,
+    drawn: u64,
+}
+
+impl Drawn<'_> {
+    /// The next id: `id:` and 22 characters.
+    pub(super) fn next(&mut self) -> FileId {
         let digest = Sha256::new()
-            .chain_update(self.seed)
-            .chain_update((nth as u64).to_le_bytes())
+            .chain_update(self.ids.seed)
+            .chain_update(self.drawn.to_le_bytes())
             .finalize();
+        self.drawn += 1;
         FileId::from_tail(&BASE64URL_NOPAD.encode(&digest[..16]))
     }
 }
@@ -69,21 +87,19 @@ impl TreeChange {
         node
     }
 
-    /// Makes the folders above a landing and says which id is free next.
-    fn make_parents(&mut self, landing: &Landing, ids: &FreshIds) -> FileId {
-        for (nth, folder) in landing.parents.iter().enumerate() {
-            self.put(
-                folder.path.clone(),
-                folder.seen,
-                Entry::Folder(ids.nth(nth)),
-            );
+    /// Makes the folders above a landing.
+    pub(super) fn make_parents(&mut self, landing: &Landing, fresh: &mut Drawn<'_>) {
+        for folder in &landing.parents {
+            let entry = Entry::Folder(fresh.next());
+            self.put(folder.path.clone(), folder.seen, entry);
         }
-        ids.nth(landing.parents.len())
     }
 
-    /// Makes a folder.
+    /// Makes a folder, and those above it.
     pub(super) fn land_folder(&mut self, landing: &Landing, ids: &FreshIds) -> (Node, FileId) {
-        let id = self.make_parents(landing, ids);
+        let mut fresh = ids.draw();
+        self.make_parents(landing, &mut fresh);
+        let id = fresh.next();
         let node = self.put(
             landing.path.clone(),
             landing.seen,
@@ -92,35 +108,46 @@ impl TreeChange {
         (node, id)
     }
 
-    /// Writes a revision; `file` makes it out of its id and rev.
+    /// Writes a revision, and makes the folders above it; `file` makes it out of its id and rev.
     pub(super) fn land_file(
         &mut self,
         landing: &Landing,
         ids: &FreshIds,
         file: impl FnOnce(FileId, Rev) -> FileEntry,
     ) -> FileEntry {
-        let fresh = self.make_parents(landing, ids);
+        let mut fresh = ids.draw();
+        self.make_parents(landing, &mut fresh);
         let id = match &landing.replaces {
             Some(old) => old.id.clone(),
-            None => fresh,
+            None => fresh.next(),
         };
-        let ns = self.namespace.ns;
-        let file = file(id, rev(ns, self.namespace.journal.next()));
+        let file = file(id, self.next_rev());
         if let Some(old) = &landing.replaces {
             self.end(old);
         }
+        self.write(landing.path.clone(), landing.seen, file.clone());
+        file
+    }
+
+    /// The rev of what is written next.
+    pub(super) fn next_rev(&self) -> Rev {
+        rev(self.namespace.ns, self.namespace.journal.next())
+    }
+
+    /// Writes a revision of the [next rev](Self::next_rev).
+    pub(super) fn write(
+        &mut self,
+        path: DisplayPath,
+        seen: Option<JournalId>,
+        file: FileEntry,
+    ) -> Node {
         self.namespace.used += file.size;
         self.effects.push(Effect::AddRevision(Revision {
-            ns,
-            path: landing.path.clone(),
+            ns: self.namespace.ns,
+            path: path.clone(),
             file: file.clone(),
         }));
-        self.put(
-            landing.path.clone(),
-            landing.seen,
-            Entry::File(file.clone()),
-        );
-        file
+        self.put(path, seen, Entry::File(file))
     }
 
     /// A revision is no longer current; it stays in the history.
@@ -133,8 +160,21 @@ impl TreeChange {
         });
     }
 
+    /// Takes away what is at a place and below it, and has the user's clients told.
+    pub(super) fn remove_all<'n>(&mut self, top: &Node, below: impl Iterator<Item = &'n Node>) {
+        self.remove(top);
+        let event = match top.entry {
+            Entry::Folder(_) => NotificationEvent::FolderDeleted,
+            _ => NotificationEvent::FileDeleted,
+        };
+        self.tell(event, top.path.clone(), None);
+        for node in below {
+            self.remove(node);
+        }
+    }
+
     /// Takes what is at a place away.
-    pub(super) fn remove(&mut self, node: &Node) {
+    fn remove(&mut self, node: &Node) {
         let entry = match &node.entry {
             Entry::File(file) => {
                 self.end(file);
@@ -156,6 +196,15 @@ impl TreeChange {
             path,
             rev,
         }));
+    }
+
+    /// Has the user's clients told of the last change, which put something where nothing was.
+    pub(super) fn tell_added(&mut self, node: &Node) {
+        let (event, rev) = match &node.entry {
+            Entry::File(file) => (NotificationEvent::FileAdded, Some(file.rev.clone())),
+            _ => (NotificationEvent::FolderAdded, None),
+        };
+        self.tell(event, node.path.clone(), rev);
     }
 
     /// All effects, with the tree's counters.

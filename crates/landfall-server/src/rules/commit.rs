@@ -3,6 +3,7 @@
 use super::naming::{Numbering, Strategy, free_name};
 use super::place::{NewFolder, above, malformed};
 use super::planted::{Fault, planted};
+use super::quota::overfills;
 use crate::meta::Place;
 use crate::meta::rows::{Entry, FileEntry, JournalId, Namespace, Node};
 use landfall_protocol::types::files::{CommitInfo, WriteConflictError, WriteError, WriteMode};
@@ -105,14 +106,10 @@ pub fn decide(
     };
 
     let freed = landing.replaces.as_ref().map_or(0, |file| file.size);
-    let after = namespace.used.saturating_sub(freed) + incoming.size;
-    match namespace.quota {
-        // Who is over the quota may still replace a file by a smaller one.
-        Some(quota) if after > quota && incoming.size > freed && !planted(Fault::Endless) => {
-            Err(WriteError::InsufficientSpace)
-        }
-        _ => Ok(Verdict::Write(landing)),
+    if overfills(namespace, freed, incoming.size) && !planted(Fault::Endless) {
+        return Err(WriteError::InsufficientSpace);
     }
+    Ok(Verdict::Write(landing))
 }
 
 /// Bytes of the file that a commit replaces, whatever the bytes are that come.

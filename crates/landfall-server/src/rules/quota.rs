@@ -1,4 +1,6 @@
-//! How many bytes of a body a quota allows.
+//! How many bytes a quota allows.
+
+use crate::meta::rows::Namespace;
 
 /// What fills an account, and what a body would free.
 #[derive(Clone, Copy, Debug, Default)]
@@ -25,6 +27,13 @@ pub fn left(filled: Filled) -> u64 {
         .saturating_sub(taken);
     // Who is over the quota may still replace a file by a smaller one.
     by_quota.max(filled.freed.saturating_sub(filled.before))
+}
+
+/// Whether files of `size` bytes in the place of files of `freed` bytes are too much.
+pub fn overfills(namespace: &Namespace, freed: u64, size: u64) -> bool {
+    let after = namespace.used.saturating_sub(freed).saturating_add(size);
+    // Who is over the quota may still replace a file by a smaller one.
+    namespace.quota.is_some_and(|quota| after > quota) && size > freed
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use crate::Client;
 use crate::transport::Payload;
 use landfall_protocol::calls;
 use landfall_protocol::routes::NoError;
-use landfall_protocol::types::{batches, files, folders, sessions, users};
+use landfall_protocol::types::{batches, files, folders, relocation, sessions, users};
 
 /// Calls a macro for each route, in the table's order, with the route's style (`void`: rpc
 /// without an argument), its words, its method's name and its types. Each face of the library
@@ -118,6 +118,28 @@ macro_rules! each_route {
             /// `files/create_folder_v2`: makes a folder and those above it.
             create_folder: CreateFolder(folders::CreateFolderArg)
                 -> folders::CreateFolderResult, folders::CreateFolderError
+        }
+        $method! { rpc
+            /// `files/move_v2`: moves a file, or a folder with all in it. What is at the target
+            /// already is never replaced.
+            move_v2: Move(relocation::RelocationArg)
+                -> relocation::RelocationResult, relocation::RelocationError
+        }
+        $method! { rpc
+            /// `files/move`: the same with a barer answer (deprecated).
+            move_v1: MoveV1(relocation::RelocationArg)
+                -> files::Metadata, relocation::RelocationError
+        }
+        $method! { rpc
+            /// `files/copy_v2`: copies a file, or a folder with all in it. What is at the target
+            /// already is never replaced.
+            copy_v2: Copy(relocation::RelocationArg)
+                -> relocation::RelocationResult, relocation::RelocationError
+        }
+        $method! { rpc
+            /// `files/copy`: the same with a barer answer (deprecated).
+            copy_v1: CopyV1(relocation::RelocationArg)
+                -> files::Metadata, relocation::RelocationError
         }
         $method! { void
             /// `users/get_current_account`: says whose token it is.

@@ -1,21 +1,18 @@
-//! What making a folder does.
+//! What it takes to add something that replaces nothing: a new folder, or what is moved or
+//! copied.
 
 use super::commit::Landing;
 use super::naming::{Numbering, Strategy, free_name};
 use super::place::{above, malformed};
-use crate::meta::Place;
 use crate::meta::rows::Entry;
+use crate::meta::{Place, Rename};
 use landfall_protocol::types::files::{WriteConflictError, WriteError};
 
-/// Decides where a folder is made.
+/// Decides where it is added.
 ///
 /// # Errors
 /// The API's reason why it isn't.
-pub fn decide(
-    place: &Place,
-    autorename: bool,
-    numbering: Numbering,
-) -> Result<Landing, WriteError> {
+pub fn decide(place: &Place, rename: Rename, numbering: Numbering) -> Result<Landing, WriteError> {
     if place.path.has_disallowed_name() {
         return Err(WriteError::DisallowedName);
     }
@@ -32,17 +29,16 @@ pub fn decide(
             });
         }
     };
-    let free = autorename
-        .then(|| {
-            free_name(
-                place.path.name(),
-                true,
-                Strategy::Number(numbering),
-                &place.taken,
-            )
-        })
-        .flatten()
-        .ok_or(WriteError::Conflict(conflict.clone()))?;
+    let numbered = |is_folder| {
+        let strategy = Strategy::Number(numbering);
+        free_name(place.path.name(), is_folder, strategy, &place.taken)
+    };
+    let free = match rename {
+        Rename::No => None,
+        Rename::File => numbered(false),
+        Rename::Folder => numbered(true),
+    };
+    let free = free.ok_or(WriteError::Conflict(conflict.clone()))?;
     // No room for a longer name: the conflict stays.
     let path = above.folder.child(&free.name);
     Ok(Landing {
