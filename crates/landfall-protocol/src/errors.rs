@@ -6,9 +6,9 @@
 
 use crate::routes::RouteId::{
     self, AlphaUpload, CheckUser, Copy, CopyV1, CreateFolder, Delete, Download, GetMetadata,
-    ListFolder, ListFolderContinue, ListFolderGetLatestCursor, ListFolderLongpoll, Move, MoveV1,
-    Upload, UploadSessionAppend, UploadSessionAppendBatch, UploadSessionAppendV1,
-    UploadSessionFinish, UploadSessionFinishBatchCheck, UploadSessionStart,
+    ListFolder, ListFolderContinue, ListFolderGetLatestCursor, ListFolderLongpoll, ListRevisions,
+    Move, MoveV1, Restore, Upload, UploadSessionAppend, UploadSessionAppendBatch,
+    UploadSessionAppendV1, UploadSessionFinish, UploadSessionFinishBatchCheck, UploadSessionStart,
 };
 
 /// What a caller can do about an error.
@@ -85,8 +85,11 @@ const LOOKUPS: &[RouteId] = &[
     ListFolderContinue,
     ListFolderGetLatestCursor,
     Download,
+    ListRevisions,
 ];
 const RELOCATIONS: &[RouteId] = &[Move, MoveV1, Copy, CopyV1];
+/// Those that tell a path that can't be read from one that can't be written.
+const PATH_WRITES: &[RouteId] = &[Delete, Restore];
 const APPEND: &[RouteId] = &[UploadSessionAppend, UploadSessionAppendV1];
 const FINISH: &[RouteId] = &[UploadSessionFinish];
 
@@ -363,7 +366,7 @@ pub const ERRORS: &[ErrorRow] = &[
     // Deletes.
     row(
         "path_lookup",
-        &[Delete],
+        PATH_WRITES,
         Permanent,
         "the path can't be one, or nothing is there",
     ),
@@ -375,7 +378,7 @@ pub const ERRORS: &[ErrorRow] = &[
     ),
     row(
         "path_write/too_many_write_operations",
-        &[Delete],
+        PATH_WRITES,
         Temporary,
         "others write into the namespace at the same time",
     ),
@@ -481,6 +484,37 @@ pub const ERRORS: &[ErrorRow] = &[
         RELOCATIONS,
         Permanent,
         "the family's folder takes no shared folder",
+    ),
+    // The history.
+    row(
+        "invalid_before_rev",
+        &[ListRevisions],
+        Permanent,
+        "before_rev is no revision at the path",
+    ),
+    row(
+        "before_rev_not_supported",
+        &[ListRevisions],
+        Permanent,
+        "before_rev is for paths alone",
+    ),
+    row(
+        "path_write",
+        &[Restore],
+        Permanent,
+        "something is in the way, or the account is full",
+    ),
+    row(
+        "invalid_revision",
+        &[Restore],
+        Permanent,
+        "the revision is unknown, or another path's",
+    ),
+    row(
+        "in_progress",
+        &[Restore],
+        Temporary,
+        "an earlier restore goes on",
     ),
     // Jobs.
     row(

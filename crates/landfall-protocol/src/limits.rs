@@ -42,6 +42,12 @@ pub const PATH_BYTES: usize = 4096;
 /// Entries one operation on a folder may touch. Docs: `too_many_files`.
 pub const SUBTREE: u64 = 10_000;
 
+/// Most revisions that `list_revisions` returns at once. Spec: `limit` 1…100.
+pub const REVISIONS_PAGE: u64 = 100;
+
+/// Revisions that `list_revisions` returns when the caller names no limit. Spec: `limit`.
+pub const REVISIONS_PAGE_DEFAULT: u64 = 10;
+
 /// Entries in one batch request, and sessions that one starts. Spec: `max_items`, `max_value`.
 pub const BATCH: u64 = 1000;
 

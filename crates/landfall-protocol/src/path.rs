@@ -170,6 +170,12 @@ grammar!(
     Grammar { id: true, ..PLAIN }
 );
 grammar!(
+    /// A file or folder (Spec: `PathOrId`).
+    PathOrId,
+    r"/(.|[\r\n])*|id:.*|(ns:[0-9]+(/(.|[\r\n])*)?)",
+    Grammar { id: true, ..PLAIN }
+);
+grammar!(
     /// What is read (Spec: `ReadPath`). The root can't be: it has no metadata.
     ReadPath,
     r"(/(.|[\r\n])*|id:.*)|(rev:[0-9a-f]{9,})|(ns:[0-9]+(/(.|[\r\n])*)?)",
@@ -426,8 +432,8 @@ impl fmt::Display for PathKey {
 #[cfg(test)]
 mod tests {
     use super::{
-        DisplayPath, Malformed, PathForm, PathROrId, ReadPath, WritePath, WritePathOrId, cut_name,
-        fold_name,
+        DisplayPath, Malformed, PathForm, PathOrId, PathROrId, ReadPath, WritePath, WritePathOrId,
+        cut_name, fold_name,
     };
     use crate::limits;
     use proptest::prelude::{prop_assert, prop_assert_eq, proptest};
@@ -459,6 +465,12 @@ mod tests {
                 WritePathOrId::parse(text).is_ok(),
                 write_or_id,
                 "WritePathOrId {text:?}"
+            );
+            // Of the same form, in other words.
+            assert_eq!(
+                PathOrId::parse(text).is_ok(),
+                write_or_id,
+                "PathOrId {text:?}"
             );
             assert_eq!(ReadPath::parse(text).is_ok(), read, "ReadPath {text:?}");
             assert_eq!(PathROrId::parse(text).is_ok(), list, "PathROrId {text:?}");

@@ -4,7 +4,7 @@
 //! ties its argument, result and error types together, so that a caller or handler that mixes
 //! them up doesn't compile.
 
-use crate::types::{batches, files, folders, relocation, sessions, users};
+use crate::types::{batches, files, folders, relocation, revisions, sessions, users};
 use crate::wire::Wire;
 use std::fmt::{self, Debug};
 
@@ -196,7 +196,8 @@ macro_rules! routes {
         /// One type per route, tying argument, result and error together.
         pub mod calls {
             use super::{
-                Call, NoError, RouteId, batches, files, folders, relocation, sessions, users,
+                Call, NoError, RouteId, batches, files, folders, relocation, revisions, sessions,
+                users,
             };
             $(
                 $(#[$meta])*
@@ -298,6 +299,13 @@ routes! {
     /// The same with a barer answer (Spec: deprecated).
     CopyV1: "files/copy", Api, Rpc, User, WRITE,
         relocation::RelocationArg => files::Metadata, relocation::RelocationError;
+    /// Lists what a file was.
+    ListRevisions: "files/list_revisions", Api, Rpc, User, READ_META,
+        revisions::ListRevisionsArg => revisions::ListRevisionsResult,
+        revisions::ListRevisionsError;
+    /// Makes a file again what it was.
+    Restore: "files/restore", Api, Rpc, User, WRITE,
+        revisions::RestoreArg => files::FileMetadata, revisions::RestoreError;
     /// Says whose token it is.
     GetCurrentAccount: "users/get_current_account", Api, Rpc, User, ACCOUNT,
         () => users::FullAccount, NoError;

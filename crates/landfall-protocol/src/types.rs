@@ -9,5 +9,6 @@ pub mod bounds;
 pub mod files;
 pub mod folders;
 pub mod relocation;
+pub mod revisions;
 pub mod sessions;
 pub mod users;

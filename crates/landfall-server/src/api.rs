@@ -170,6 +170,16 @@ pub(crate) async fn answer(exchange: &mut Exchange<'_>, caller: &Caller) -> Repl
                 })
                 .await
         }
+        RouteId::ListRevisions => {
+            exchange
+                .rpc::<calls::ListRevisions>(async |arg| service.list_revisions(caller, &arg).await)
+                .await
+        }
+        RouteId::Restore => {
+            exchange
+                .rpc::<calls::Restore>(async |arg| service.restore(caller, arg).await)
+                .await
+        }
         RouteId::GetCurrentAccount => {
             exchange
                 .rpc::<calls::GetCurrentAccount>(async |()| Ok(service.current_account(caller)))

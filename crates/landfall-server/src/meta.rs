@@ -23,8 +23,8 @@ mod uses;
 pub use changes::TreeChanged;
 pub use effect::Effect;
 pub use loads::{
-    Aged, CommitView, ContentUse, Credential, EXTENSION, End, FAMILY, Growing, Listing, Loads,
-    Place, PlaceView, Rename, Subtree, Taken, Target, ToFinish, family, split,
+    Aged, CommitView, ContentUse, Credential, EXTENSION, End, FAMILY, Growing, History, Listing,
+    Loads, Past, Place, PlaceView, Rename, Subtree, Taken, Target, ToFinish, family, split,
 };
 pub use memory::MemoryEngine;
 #[cfg(feature = "postgres")]

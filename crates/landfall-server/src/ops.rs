@@ -21,6 +21,7 @@ mod notifications;
 mod parts;
 mod quota;
 mod relocation;
+mod revisions;
 mod room;
 mod sessions;
 mod target;

@@ -12,4 +12,5 @@ pub mod planted;
 pub mod quota;
 pub mod relocate;
 pub mod remove;
+pub mod restore;
 pub mod session;

@@ -33,7 +33,7 @@ use crate::{
 };
 use bytes::Bytes;
 use landfall_protocol::routes::NoError;
-use landfall_protocol::types::{batches, files, folders, relocation, sessions, users};
+use landfall_protocol::types::{batches, files, folders, relocation, revisions, sessions, users};
 use landfall_protocol::{Call, calls};
 use std::fmt;
 use std::sync::Arc;

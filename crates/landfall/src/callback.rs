@@ -26,7 +26,7 @@ use crate::api::each_route;
 use crate::background::{Background, Request};
 use crate::{BuildError, ClientBuilder, Endpoint, Payload, RequestId, RequestStatus, Secret};
 use bytes::Bytes;
-use landfall_protocol::types::{batches, files, folders, relocation, sessions, users};
+use landfall_protocol::types::{batches, files, folders, relocation, revisions, sessions, users};
 use landfall_protocol::{Call, calls};
 use std::fmt;
 use std::sync::Arc;

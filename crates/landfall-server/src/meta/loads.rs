@@ -85,6 +85,16 @@ pub trait Loads {
     /// Revisions in a tree, current or not.
     fn revisions(&mut self, ns: Ns, most: usize) -> Result<Vec<Revision>, MetaError>;
 
+    /// Revisions of a history, current or not, newest first; those before a revision if there is
+    /// one.
+    fn history(
+        &mut self,
+        ns: Ns,
+        history: &History,
+        before: Option<&Rev>,
+        most: usize,
+    ) -> Result<Vec<Past>, MetaError>;
+
     /// A page of a tree in the order of the keys, without what changed after `until`.
     fn list(
         &mut self,
@@ -367,6 +377,34 @@ pub struct Aged {
     pub content: ContentId,
     /// Whether the finish that made it may still be repeated.
     pub repeatable: bool,
+}
+
+/// Whose revisions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum History {
+    /// Those that were written at a place, of whatever file.
+    Path(PathKey),
+    /// Those of a file, wherever it was then.
+    File(FileId),
+}
+
+impl History {
+    /// Whether the revision is part of it.
+    pub fn has(&self, revision: &Revision) -> bool {
+        match self {
+            Self::Path(key) => revision.path.key() == *key,
+            Self::File(id) => revision.file.id == *id,
+        }
+    }
+}
+
+/// A revision in a history.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Past {
+    /// The revision.
+    pub revision: Revision,
+    /// Since when it is no longer the current one.
+    pub ended: Option<Micros>,
 }
 
 /// Who refers to a content.

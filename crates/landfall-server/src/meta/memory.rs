@@ -1,10 +1,10 @@
 //! The engine that keeps everything in memory: for tests and `serve --ephemeral`.
 
-use super::loads::{Aged, ContentUse, Credential, End, Listing, Loads, Taken};
+use super::loads::{Aged, ContentUse, Credential, End, History, Listing, Loads, Past, Taken};
 use super::rows::{
     Account, AsyncJob, Blob, BlobId, BlobPlace, ContentId, Deletion, Entry, Extent, FileOffset,
     Hold, JournalId, Lease, Namespace, Node, Notification, Ns, Piece, Replay, Revision, Session,
-    SessionState, Token, Writer,
+    SessionState, Token, Writer, rev_order,
 };
 use super::{Effect, Engine, Job, MetaError, Question};
 use crate::sys::Micros;
@@ -414,6 +414,31 @@ impl Loads for State {
     fn revisions(&mut self, ns: Ns, most: usize) -> Result<Vec<Revision>, MetaError> {
         let in_tree = self.revisions.values().filter(|row| row.ns == ns);
         Ok(in_tree.take(most).cloned().collect())
+    }
+
+    fn history(
+        &mut self,
+        ns: Ns,
+        history: &History,
+        before: Option<&Rev>,
+        most: usize,
+    ) -> Result<Vec<Past>, MetaError> {
+        let older = |rev| before.is_none_or(|before| rev_order(rev) < rev_order(before));
+        let mut found: Vec<Past> = self
+            .revisions
+            .values()
+            .filter(|row| row.ns == ns && history.has(row) && older(&row.file.rev))
+            .map(|row| Past {
+                revision: row.clone(),
+                ended: self.ended.get(&(ns, row.file.rev.clone())).copied(),
+            })
+            .collect();
+        found.sort_by(|one, other| {
+            let (one, other) = (&one.revision.file.rev, &other.revision.file.rev);
+            rev_order(other).cmp(&rev_order(one))
+        });
+        found.truncate(most);
+        Ok(found)
     }
 
     fn list(

@@ -40,6 +40,11 @@ pub fn rev(ns: Ns, journal: JournalId) -> Rev {
     Rev::from_stored(format!("{:x}{:08x}", journal.0, ns.0))
 }
 
+/// What orders the revs of one tree: those of later changes have more digits, or larger ones.
+pub fn rev_order(rev: &Rev) -> (usize, &str) {
+    (rev.as_str().len(), rev.as_str())
+}
+
 /// A sequence of bytes that was uploaded; sessions, revisions and copies share it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ContentId(pub String);
@@ -337,6 +342,11 @@ pub struct Node {
 }
 
 impl Node {
+    /// Whether a folder is there.
+    pub fn is_folder(&self) -> bool {
+        matches!(self.entry, Entry::Folder(_))
+    }
+
     /// The key by which the place is found.
     pub fn key(&self) -> PathKey {
         self.path.key()
@@ -433,7 +443,7 @@ pub enum NotificationEvent {
 
 #[cfg(test)]
 mod tests {
-    use super::{JournalId, Ns, rev};
+    use super::{JournalId, Ns, rev, rev_order};
 
     #[test]
     fn revs_are_long_enough_and_never_alike() {
@@ -443,5 +453,11 @@ mod tests {
             "abc7fffffff"
         );
         assert_ne!(rev(Ns(0x10), JournalId(1)), rev(Ns(0), JournalId(0x10)));
+    }
+
+    #[test]
+    fn revs_of_a_tree_are_in_the_order_of_its_changes() {
+        let revs = [1, 2, 9, 10, 15, 16, 17, 0xff, 0x100].map(|at| rev(Ns(7), JournalId(at)));
+        assert!(revs.is_sorted_by(|one, other| rev_order(one) < rev_order(other)));
     }
 }

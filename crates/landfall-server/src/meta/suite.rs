@@ -45,6 +45,7 @@ macro_rules! suite {
 // What is shared stands here; operations and parts of trees have files of their own.
 mod batches;
 mod deletions;
+mod histories;
 mod operations;
 mod trees;
 mod views;

@@ -5,7 +5,7 @@ use crate::Client;
 use crate::transport::Payload;
 use landfall_protocol::calls;
 use landfall_protocol::routes::NoError;
-use landfall_protocol::types::{batches, files, folders, relocation, sessions, users};
+use landfall_protocol::types::{batches, files, folders, relocation, revisions, sessions, users};
 
 /// Calls a macro for each route, in the table's order, with the route's style (`void`: rpc
 /// without an argument), its words, its method's name and its types. Each face of the library
@@ -140,6 +140,16 @@ macro_rules! each_route {
             /// `files/copy`: the same with a barer answer (deprecated).
             copy_v1: CopyV1(relocation::RelocationArg)
                 -> files::Metadata, relocation::RelocationError
+        }
+        $method! { rpc
+            /// `files/list_revisions`: lists what a file was, newest first.
+            list_revisions: ListRevisions(revisions::ListRevisionsArg)
+                -> revisions::ListRevisionsResult, revisions::ListRevisionsError
+        }
+        $method! { rpc
+            /// `files/restore`: makes a file again what it was, as a new revision.
+            restore: Restore(revisions::RestoreArg)
+                -> files::FileMetadata, revisions::RestoreError
         }
         $method! { void
             /// `users/get_current_account`: says whose token it is.

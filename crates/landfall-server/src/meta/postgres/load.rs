@@ -8,8 +8,8 @@ use super::read::{blob, file, get, namespace, node, ns_of, number, piece, replay
 use crate::meta::MetaError;
 use crate::meta::columns::{block_digests, signed, stored_path};
 use crate::meta::loads::{
-    Aged, CommitView, ContentUse, Credential, End, Growing, Listing, Loads, Rename, Taken, Target,
-    ToFinish,
+    Aged, CommitView, ContentUse, Credential, End, Growing, History, Listing, Loads, Past, Rename,
+    Taken, Target, ToFinish,
 };
 use crate::meta::rows::{
     Account, AsyncJob, Blob, BlobId, BlobOffset, ContentId, Deletion, Extent, FileOffset, Hold,
@@ -408,6 +408,7 @@ impl Loads for Rows<'_> {
         fn any_sessions(&AccountId, usize) -> Vec<Session>;
         fn deletions(usize) -> Vec<Deletion>;
         fn revisions(Ns, usize) -> Vec<Revision>;
+        fn history(Ns, &History, Option<&Rev>, usize) -> Vec<Past>;
         fn list(&Listing, Option<&PathKey>, JournalId, usize) -> Vec<Node>;
         fn changes(&Listing, JournalId, usize) -> Vec<Node>;
         fn job(&AccountId, &AsyncJobId) -> Option<AsyncJob>;

@@ -11,7 +11,7 @@ use crate::meta::rows::{
     NotificationEvent, Ns, Replay, Revision, Session, SessionBytes, SessionState, Token, Writer,
     rev,
 };
-use crate::meta::{Effect, End, Listing, Loads, MetaError, Rename, Target};
+use crate::meta::{Effect, End, History, Listing, Loads, MetaError, Rename, Target};
 use crate::sys::{Failpoints, Micros};
 use bytes::Bytes;
 use landfall_protocol::{
@@ -101,6 +101,11 @@ fn path(text: &str) -> DisplayPath {
 
 fn big(nth: u64) -> DisplayPath {
     path(&format!("/big/{nth:06}.bin"))
+}
+
+/// The file of which there are that many revisions.
+fn often() -> DisplayPath {
+    path("/often")
 }
 
 fn content_id(kind: &str, nth: u64) -> ContentId {
@@ -308,6 +313,10 @@ fn content(size: u64) -> Vec<Effect> {
                 committed: THEN,
             }),
         ]);
+        // One that is written again and again.
+        let rev = rev(NS, JournalId((FIRST << 1) + nth));
+        let of_often = file(rev, "often", content_id("current", 0));
+        effects.push(revision(&often(), of_often));
         let [doomed, _] = piece("doomed", nth, BlobPlace::Stored);
         effects.push(doomed);
         effects.push(Effect::DoomBlob {
@@ -414,6 +423,28 @@ fn requests() -> Vec<(&'static str, Act)> {
             question(|rows, size| rows.revision(NS, &revs(size / 2)[0])),
         ),
         (
+            "the newest revisions at a path",
+            question(|rows, _| {
+                let history = History::Path(often().key());
+                rows.history(NS, &history, None, 11)
+            }),
+        ),
+        (
+            "older revisions at a path",
+            question(|rows, size| {
+                let history = History::Path(often().key());
+                let before = rev(NS, JournalId((FIRST << 1) + size / 2));
+                rows.history(NS, &history, Some(&before), 11)
+            }),
+        ),
+        (
+            "the newest revisions of a file",
+            question(|rows, _| {
+                let history = History::File(FileId::from_tail("often"));
+                rows.history(NS, &history, None, 11)
+            }),
+        ),
+        (
             "a session",
             question(|rows, size| rows.session(&account(), &session_id(size / 2))),
         ),
@@ -490,6 +521,28 @@ fn requests() -> Vec<(&'static str, Act)> {
                         Some(FIRST + 2 + 3 * nth),
                         Entry::DeletedFile,
                     ),
+                ]
+            }),
+        ),
+        (
+            "a move into a new folder",
+            change(|size| {
+                let nth = size / 2;
+                let id = format!("{nth:06}");
+                let current = content_id("current", nth);
+                let file = file(rev(NS, JournalId((1 << 30) + 2)), &id, current);
+                let place = path("/new/moved.bin");
+                vec![
+                    end(revs(nth)[2].clone(), THEN),
+                    put(
+                        big(nth),
+                        1 << 30,
+                        Some(FIRST + 2 + 3 * nth),
+                        Entry::DeletedFile,
+                    ),
+                    folder("/new", (1 << 30) + 1),
+                    revision(&place, file.clone()),
+                    put(place, (1 << 30) + 2, None, Entry::File(file)),
                 ]
             }),
         ),

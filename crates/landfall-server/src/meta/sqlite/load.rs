@@ -6,7 +6,7 @@ use crate::meta::columns::{
     block_digests, checksums, damaged, notification_event, scopes, session_bytes, session_state,
     signed, stored_path, unsigned,
 };
-use crate::meta::loads::{Aged, ContentUse, Credential, End, Listing, Loads, Taken};
+use crate::meta::loads::{Aged, ContentUse, Credential, End, History, Listing, Loads, Past, Taken};
 use crate::meta::rows::{
     Account, AccountState, AsyncJob, Blob, BlobId, BlobOffset, BlobPlace, ContentId, Deletion,
     Entry, Extent, FileEntry, FileOffset, Hold, JournalId, Lease, Namespace, Node, Notification,
@@ -60,6 +60,23 @@ macro_rules! node_query {
                  revision.client_modified, revision.server_modified
              FROM node LEFT JOIN revision ON revision.ns = node.ns AND revision.rev = node.rev ",
             $rest
+        )
+    };
+}
+
+/// Revisions by a column that has an index in the order of the revs (`rev_order`).
+macro_rules! history_query {
+    ($whose:literal) => {
+        concat!(
+            "SELECT file_id, rev, content, size, hash, client_modified, server_modified, ns, path,
+                 ended
+             FROM revision
+             WHERE ns = ?1 AND ",
+            $whose,
+            " = ?2
+                 -- A blob comes after every text.
+                 AND char(length(rev)) || rev < ifnull(char(length(?3)) || ?3, x'')
+             ORDER BY char(length(rev)) || rev DESC LIMIT ?4"
         )
     };
 }
@@ -297,6 +314,27 @@ impl Loads for Rows<'_> {
             (ns.0, most as i64),
             revision,
         )
+    }
+
+    fn history(
+        &mut self,
+        ns: Ns,
+        history: &History,
+        before: Option<&Rev>,
+        most: usize,
+    ) -> Result<Vec<Past>, MetaError> {
+        let before = before.map(Rev::as_str);
+        let (sql, whose) = match history {
+            History::Path(key) => (history_query!("path_key"), key.as_str()),
+            History::File(id) => (history_query!("file_id"), id.as_str()),
+        };
+        self.all(sql, (ns.0, whose, before, most as i64), |row| {
+            let (revision, ended) = (revision(row)?, row.get(9)?);
+            Ok(revision.map(|revision| Past {
+                revision,
+                ended: Option::map(ended, Micros),
+            }))
+        })
     }
 
     fn list(

@@ -169,7 +169,10 @@ CREATE TABLE revision (
     PRIMARY KEY (ns, rev)
 ) STRICT, WITHOUT ROWID;
 
-CREATE INDEX revision_by_path ON revision (ns, path_key);
+-- Revs are in the order of their changes by their length first. In one text: of two terms SQLite
+-- would look up the first and walk to the second.
+CREATE INDEX revision_by_path ON revision (ns, path_key, char(length(rev)) || rev);
+CREATE INDEX revision_by_file ON revision (ns, file_id, char(length(rev)) || rev);
 CREATE INDEX revision_by_content ON revision (content);
 CREATE INDEX revision_by_end ON revision (ended, ns, rev) WHERE ended IS NOT NULL;
 

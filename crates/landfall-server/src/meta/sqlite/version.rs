@@ -7,7 +7,7 @@ use rusqlite::{OptionalExtension, Transaction};
 use std::path::Path;
 
 /// What makes a version the next one, from version 1 on.
-const UPGRADES: [&str; 1] = [include_str!("upgrade-1.sql")];
+const UPGRADES: [&str; 2] = [include_str!("upgrade-1.sql"), include_str!("upgrade-2.sql")];
 
 /// The version of `schema.sql`.
 const VERSION: u32 = 1 + UPGRADES.len() as u32;
@@ -143,6 +143,8 @@ mod tests {
             FROM sqlite_schema t, pragma_index_list(t.name) i, pragma_index_info(i.name) c
             WHERE t.type = 'table'
             UNION ALL
+            SELECT 'expression ' || sql FROM sqlite_schema WHERE type = 'index' AND sql LIKE '%||%'
+            UNION ALL
             SELECT 'reference ' || concat_ws(' ', t.name, f.seq, f.\"table\", f.\"from\", f.\"to\")
             FROM sqlite_schema t, pragma_foreign_key_list(t.name) f WHERE t.type = 'table'
             ORDER BY 1";
@@ -166,6 +168,19 @@ mod tests {
         assert_eq!(version, VERSION);
         drop(connection);
         open(&old).unwrap();
+    }
+
+    #[test]
+    fn a_file_of_the_second_version_becomes_one_like_a_new_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let (old, new) = (dir.path().join("old"), dir.path().join("new"));
+        let second = first_version(&old);
+        second.pragma_update(None, "foreign_keys", false).unwrap();
+        second.execute_batch(include_str!("upgrade-1.sql")).unwrap();
+        second.pragma_update(None, "user_version", 2).unwrap();
+        drop(second);
+        let connection = open(&old).unwrap();
+        assert_eq!(shape(&connection), shape(&open(&new).unwrap()));
     }
 
     #[test]
