@@ -5,10 +5,11 @@
 //! on its routes; the longest matching row counts.
 
 use crate::routes::RouteId::{
-    self, AlphaUpload, CheckUser, Copy, CopyV1, CreateFolder, Delete, Download, GetMetadata,
-    ListFolder, ListFolderContinue, ListFolderGetLatestCursor, ListFolderLongpoll, ListRevisions,
-    Move, MoveV1, Restore, Upload, UploadSessionAppend, UploadSessionAppendBatch,
-    UploadSessionAppendV1, UploadSessionFinish, UploadSessionFinishBatchCheck, UploadSessionStart,
+    self, AlphaUpload, CheckUser, Copy, CopyV1, CreateFolder, CreateFolderV1, Delete, DeleteV1,
+    Download, GetAccount, GetMetadata, ListFolder, ListFolderContinue, ListFolderGetLatestCursor,
+    ListFolderLongpoll, ListRevisions, Move, MoveV1, Restore, Upload, UploadSessionAppend,
+    UploadSessionAppendBatch, UploadSessionAppendV1, UploadSessionFinish,
+    UploadSessionFinishBatchCheck, UploadSessionStart,
 };
 
 /// What a caller can do about an error.
@@ -78,7 +79,13 @@ const BODIES: &[RouteId] = &[
     UploadSessionFinish,
 ];
 const COMMITS: &[RouteId] = &[Upload, AlphaUpload, UploadSessionFinish];
-const WRITES: &[RouteId] = &[Upload, AlphaUpload, UploadSessionFinish, CreateFolder];
+const WRITES: &[RouteId] = &[
+    Upload,
+    AlphaUpload,
+    UploadSessionFinish,
+    CreateFolder,
+    CreateFolderV1,
+];
 const LOOKUPS: &[RouteId] = &[
     GetMetadata,
     ListFolder,
@@ -89,7 +96,8 @@ const LOOKUPS: &[RouteId] = &[
 ];
 const RELOCATIONS: &[RouteId] = &[Move, MoveV1, Copy, CopyV1];
 /// Those that tell a path that can't be read from one that can't be written.
-const PATH_WRITES: &[RouteId] = &[Delete, Restore];
+const PATH_WRITES: &[RouteId] = &[Delete, DeleteV1, Restore];
+const DELETES: &[RouteId] = &[Delete, DeleteV1];
 const APPEND: &[RouteId] = &[UploadSessionAppend, UploadSessionAppendV1];
 const FINISH: &[RouteId] = &[UploadSessionFinish];
 
@@ -312,7 +320,7 @@ pub const ERRORS: &[ErrorRow] = &[
     ),
     row(
         "too_many_write_operations",
-        &[UploadSessionFinish, Delete],
+        &[UploadSessionFinish, Delete, DeleteV1],
         Temporary,
         "others write into the namespace at the same time",
     ),
@@ -372,7 +380,7 @@ pub const ERRORS: &[ErrorRow] = &[
     ),
     row(
         "path_write",
-        &[Delete],
+        DELETES,
         Permanent,
         "parent_rev is not the file's rev, or no right to write there",
     ),
@@ -384,7 +392,7 @@ pub const ERRORS: &[ErrorRow] = &[
     ),
     row(
         "too_many_files",
-        &[Delete],
+        DELETES,
         Permanent,
         "more than 10,000 entries at once",
     ),
@@ -528,6 +536,12 @@ pub const ERRORS: &[ErrorRow] = &[
         &[UploadSessionFinishBatchCheck],
         Permanent,
         "the job failed; look up what it did",
+    ),
+    row(
+        "no_account",
+        &[GetAccount],
+        Permanent,
+        "the account is unknown, or somebody else's",
     ),
     row(
         "user_requested",

@@ -66,7 +66,6 @@ text_id!(
     /// An account: 40 characters, `dbid:` and 35 more (Spec: `AccountId`).
     AccountId
 );
-plain_wire!(AccountId);
 text_id!(
     /// A namespace, the root of one tree (Spec: `NamespaceId`); here always digits.
     NamespaceId
@@ -127,6 +126,28 @@ impl Wire for AsyncJobId {
     }
 }
 
+impl Wire for AccountId {
+    fn decode(value: &Value, strictness: Strictness) -> Result<Self, DecodeError> {
+        const LENGTH: usize = 40;
+        let text = text(value)?;
+        let (shown, count) = (shorten(text, 100), text.chars().count());
+        let wrong = |bound: &str| {
+            let said = format!("'{shown}' must be at {bound} {LENGTH} characters, got {count}");
+            Err(DecodeError::new(said))
+        };
+        match count {
+            // What a service says of itself is taken as it is.
+            _ if strictness == Strictness::Lenient => Ok(Self(text.to_owned())),
+            ..LENGTH => wrong("least"),
+            LENGTH => Ok(Self(text.to_owned())),
+            _ => wrong("most"),
+        }
+    }
+    fn encode(&self) -> Value {
+        Value::String(self.0.clone())
+    }
+}
+
 impl FileId {
     /// The id `id:<tail>`.
     pub fn from_tail(tail: &str) -> Self {
@@ -163,7 +184,7 @@ impl Wire for NamespaceId {
 
 #[cfg(test)]
 mod tests {
-    use super::{AsyncJobId, NamespaceId, Rev};
+    use super::{AccountId, AsyncJobId, NamespaceId, Rev};
     use crate::{Strictness, Wire};
     use serde_json::json;
 
@@ -194,6 +215,21 @@ mod tests {
                 wrong(text)
             );
         }
+    }
+
+    #[test]
+    fn the_id_of_an_account_has_forty_characters_where_somebody_asks() {
+        let id = |length: usize| json!("\u{e9}".repeat(length));
+        let asked = |length| AccountId::decode(&id(length), Strictness::Strict);
+        assert_eq!(asked(40).unwrap().encode(), id(40));
+        for (length, said) in [
+            (39, "at least 40 characters, got 39"),
+            (41, "at most 40 characters, got 41"),
+        ] {
+            let error = asked(length).unwrap_err().to_string();
+            assert!(error.contains(said), "{error}");
+        }
+        assert!(AccountId::decode(&id(3), Strictness::Lenient).is_ok());
     }
 
     #[test]

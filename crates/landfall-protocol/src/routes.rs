@@ -284,9 +284,15 @@ routes! {
     /// Deletes a file, or a folder with all in it.
     Delete: "files/delete_v2", Api, Rpc, User, WRITE,
         files::DeleteArg => files::DeleteResult, files::DeleteError;
+    /// The same with a barer answer (Spec: deprecated).
+    DeleteV1: "files/delete", Api, Rpc, User, WRITE,
+        files::DeleteArg => files::Metadata, files::DeleteError;
     /// Makes a folder.
     CreateFolder: "files/create_folder_v2", Api, Rpc, User, WRITE,
         folders::CreateFolderArg => folders::CreateFolderResult, folders::CreateFolderError;
+    /// The same with a barer answer (Spec: deprecated).
+    CreateFolderV1: "files/create_folder", Api, Rpc, User, WRITE,
+        folders::CreateFolderArg => files::FolderMetadata, folders::CreateFolderError;
     /// Moves a file, or a folder with all in it.
     Move: "files/move_v2", Api, Rpc, User, WRITE,
         relocation::RelocationArg => relocation::RelocationResult, relocation::RelocationError;
@@ -309,6 +315,10 @@ routes! {
     /// Says whose token it is.
     GetCurrentAccount: "users/get_current_account", Api, Rpc, User, ACCOUNT,
         () => users::FullAccount, NoError;
+    /// Says who somebody is. Spec: scope `sharing.read`, for it tells of others; here it tells
+    /// nobody more than they are told of themselves.
+    GetAccount: "users/get_account", Api, Rpc, User, ACCOUNT,
+        users::GetAccountArg => users::BasicAccount, users::GetAccountError;
     /// Says how full the account is.
     GetSpaceUsage: "users/get_space_usage", Api, Rpc, User, ACCOUNT,
         () => users::SpaceUsage, NoError;

@@ -6,7 +6,7 @@
 mod download;
 
 use crate::http::{Exchange, Reply};
-use crate::ops::{Caller, Relocation};
+use crate::ops::{Caller, Failure, Relocation};
 use landfall_protocol::routes::RouteId;
 use landfall_protocol::routes::calls;
 use landfall_protocol::types::sessions::UploadSessionAppendArg;
@@ -135,9 +135,25 @@ pub(crate) async fn answer(exchange: &mut Exchange<'_>, caller: &Caller) -> Repl
                 .rpc::<calls::Delete>(async |arg| service.delete(caller, arg).await)
                 .await
         }
+        RouteId::DeleteV1 => {
+            exchange
+                .rpc::<calls::DeleteV1>(async |arg| {
+                    let deleted = service.delete(caller, arg).await;
+                    deleted.map(|deleted| deleted.metadata)
+                })
+                .await
+        }
         RouteId::CreateFolder => {
             exchange
                 .rpc::<calls::CreateFolder>(async |arg| service.create_folder(caller, &arg).await)
+                .await
+        }
+        RouteId::CreateFolderV1 => {
+            exchange
+                .rpc::<calls::CreateFolderV1>(async |arg| {
+                    let made = service.create_folder(caller, &arg).await;
+                    made.map(|made| made.metadata)
+                })
                 .await
         }
         RouteId::Move => {
@@ -183,6 +199,13 @@ pub(crate) async fn answer(exchange: &mut Exchange<'_>, caller: &Caller) -> Repl
         RouteId::GetCurrentAccount => {
             exchange
                 .rpc::<calls::GetCurrentAccount>(async |()| Ok(service.current_account(caller)))
+                .await
+        }
+        RouteId::GetAccount => {
+            exchange
+                .rpc::<calls::GetAccount>(async |arg| {
+                    service.account(caller, &arg).map_err(Failure::Route)
+                })
                 .await
         }
         RouteId::GetSpaceUsage => {

@@ -228,6 +228,33 @@ on_each_store! {
         }
     }
 
+    async fn an_account_is_told_who_it_is_and_of_nobody_else(server: TestServer) {
+        let calls = server.calls();
+        let current = calls.rpc("users/get_current_account", "null").await.ok();
+        let other = server.calls_as("other").await.rpc("users/get_current_account", "null").await.ok();
+        let ask = async |id: &str| {
+            let arg = json!({ "account_id": id }).to_string();
+            calls.rpc("users/get_account", &arg).await
+        };
+        let own = ask(current["account_id"].as_str().expect("an id")).await.ok();
+        let mut wanted = json!({"is_teammate": true});
+        for field in ["account_id", "name", "email", "email_verified", "disabled"] {
+            wanted[field] = current[field].clone();
+        }
+        assert_eq!(own, wanted);
+        let foreign = ask(other["account_id"].as_str().expect("an id")).await;
+        let unknown = ask(&format!("dbid:{}", "A".repeat(35))).await;
+        for refused in [&foreign, &unknown] {
+            assert_eq!(refused.error(), "no_account");
+            assert_eq!(refused.json()["error"], json!({".tag": "no_account"}));
+        }
+        for id in ["", "dbid:short"] {
+            let bad = ask(id).await;
+            assert_eq!(bad.status, 400, "{}", bad.text());
+            assert!(bad.text().contains("account_id: ") && bad.text().contains("at least 40 characters"), "{}", bad.text());
+        }
+    }
+
     async fn a_token_needs_the_scope_of_the_route(server: TestServer) {
         for route in with_a_caller() {
             let scope = route.scope.expect("whoever is asked for a token needs a scope");

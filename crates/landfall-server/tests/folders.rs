@@ -37,6 +37,27 @@ on_each_store! {
         assert_eq!(calls.metadata(id).await.ok()["path_display"], "/Folder");
     }
 
+    async fn the_first_versions_answer_with_the_metadata_itself(server: TestServer) {
+        let calls = server.calls();
+        let made = calls.rpc("files/create_folder", r#"{"path": "/Folder"}"#).await;
+        let folder = made.ok();
+        assert!(made.text().starts_with(r#"{"name": "Folder", "path_lower": "/folder", "#), "{}", made.text());
+        let again = calls.rpc("files/create_folder", r#"{"path": "/folder"}"#).await;
+        assert_eq!(again.error(), "path/conflict/folder");
+        let renamed = calls.rpc("files/create_folder", r#"{"path": "/folder", "autorename": true}"#).await;
+        assert_eq!(renamed.ok()["name"], "folder (2)");
+
+        let deleted = calls.rpc("files/delete", r#"{"path": "/folder"}"#).await;
+        assert!(deleted.text().starts_with(r#"{".tag": "folder", "name": "Folder", "#), "{}", deleted.text());
+        assert_eq!(deleted.ok()["id"], folder["id"]);
+        let again = calls.rpc("files/delete", r#"{"path": "/folder"}"#).await;
+        assert_eq!(again.error(), "path_lookup/not_found");
+        calls.put("/file", "x").await;
+        let stale = calls.rpc("files/delete", r#"{"path": "/file", "parent_rev": "123456789"}"#).await;
+        assert_eq!(stale.error(), "path_write/conflict/file");
+        assert_eq!(calls.tree().await, ["/file", "/folder (2)"]);
+    }
+
     async fn missing_parents_of_a_folder_are_made(server: TestServer) {
         let calls = server.calls();
         create(&calls, "/A", false).await.ok();

@@ -40,6 +40,44 @@ wire_struct! {
 }
 
 wire_struct! {
+    /// Argument of `get_account` (Spec: `users.GetAccountArg`).
+    pub struct GetAccountArg {
+        /// Whose.
+        account_id: AccountId,
+    }
+}
+
+wire_struct! {
+    /// What anybody may be told of an account (Spec: `users.BasicAccount`).
+    pub struct BasicAccount {
+        /// The account.
+        account_id: AccountId,
+        /// The person's name.
+        name: Name,
+        /// The address; a self-hosted server knows none and makes one up.
+        email: String,
+        /// Whether the address was verified.
+        email_verified: bool,
+        /// A picture.
+        profile_photo_url: Option<String>,
+        /// Whether the account is disabled.
+        disabled: bool,
+        /// Whether it is in the caller's team, or the caller's own.
+        is_teammate: bool,
+        /// The member's id in the team.
+        team_member_id: Option<String>,
+    }
+}
+
+wire_union! {
+    /// Spec: `users.GetAccountError`.
+    pub open union GetAccountError {
+        /// There is no such account, or it is out of reach.
+        NoAccount = "no_account",
+    }
+}
+
+wire_struct! {
     /// A person's name (Spec: `users.Name`).
     pub struct Name {
         /// First name.

@@ -5,7 +5,8 @@ use crate::meta::rows::{Account, AccountState};
 use crate::meta::{Credential, MetaError};
 use landfall_protocol::types::auth::{RootInfo, UserRootInfo};
 use landfall_protocol::types::users::{
-    AccountType, FullAccount, IndividualSpaceAllocation, Name, SpaceAllocation, SpaceUsage,
+    AccountType, BasicAccount, FullAccount, GetAccountArg, GetAccountError,
+    IndividualSpaceAllocation, Name, SpaceAllocation, SpaceUsage,
 };
 use sha2::{Digest, Sha256};
 
@@ -109,6 +110,31 @@ impl Service {
                 home_path: None,
             }),
         }
+    }
+
+    /// Who somebody is. An account reaches only itself, so others are as unknown as nobody.
+    ///
+    /// # Errors
+    /// The route's.
+    pub fn account(
+        &self,
+        caller: &Caller,
+        arg: &GetAccountArg,
+    ) -> Result<BasicAccount, GetAccountError> {
+        if arg.account_id != caller.account.id {
+            return Err(GetAccountError::NoAccount);
+        }
+        let own = self.current_account(caller);
+        Ok(BasicAccount {
+            account_id: own.account_id,
+            name: own.name,
+            email: own.email,
+            email_verified: own.email_verified,
+            profile_photo_url: own.profile_photo_url,
+            disabled: own.disabled,
+            is_teammate: true,
+            team_member_id: own.team_member_id,
+        })
     }
 
     /// How full the caller's account is. Without a quota it may use what the disk still has.

@@ -115,9 +115,18 @@ macro_rules! each_route {
             delete: Delete(files::DeleteArg) -> files::DeleteResult, files::DeleteError
         }
         $method! { rpc
+            /// `files/delete`: the same with a barer answer (deprecated).
+            delete_v1: DeleteV1(files::DeleteArg) -> files::Metadata, files::DeleteError
+        }
+        $method! { rpc
             /// `files/create_folder_v2`: makes a folder and those above it.
             create_folder: CreateFolder(folders::CreateFolderArg)
                 -> folders::CreateFolderResult, folders::CreateFolderError
+        }
+        $method! { rpc
+            /// `files/create_folder`: the same with a barer answer (deprecated).
+            create_folder_v1: CreateFolderV1(folders::CreateFolderArg)
+                -> files::FolderMetadata, folders::CreateFolderError
         }
         $method! { rpc
             /// `files/move_v2`: moves a file, or a folder with all in it. What is at the target
@@ -154,6 +163,11 @@ macro_rules! each_route {
         $method! { void
             /// `users/get_current_account`: says whose token it is.
             get_current_account: GetCurrentAccount() -> users::FullAccount, NoError
+        }
+        $method! { rpc
+            /// `users/get_account`: says who somebody is, as far as the caller may know.
+            get_account: GetAccount(users::GetAccountArg)
+                -> users::BasicAccount, users::GetAccountError
         }
         $method! { void
             /// `users/get_space_usage`: says how full the account is.
