@@ -3,6 +3,7 @@
 use landfall::protocol::limits;
 use landfall::protocol::path::{ReadPath, WritePathOrId};
 use landfall::protocol::types::files::{CommitInfo, DownloadArg, UploadArg};
+use landfall::protocol::types::relocation::{MoveIntoVaultError, RelocationArg, RelocationError};
 use landfall::protocol::types::users::{Echo, EchoArg};
 use landfall::{Client, Endpoint, Failure, Fault, Payload, Secret, Timeouts};
 use std::time::Duration;
@@ -138,6 +139,45 @@ async fn a_download_has_no_content_type_and_streams_its_answer() {
     assert_eq!(content.chunk().await.unwrap().unwrap(), "abc");
     assert_eq!(content.chunk().await.unwrap(), None);
     assert!(!seen.await.unwrap().0.contains("content-type"));
+}
+
+#[tokio::test]
+async fn a_move_goes_as_json_and_the_errors_of_its_specification_come_back() {
+    for (answer, wanted) in [
+        (
+            "HTTP/1.1 409 Conflict\r\ncontent-type: application/json\r\ncontent-length: 146\r\n\r\n\
+             {\"error_summary\": \"cant_move_into_vault/is_shared_folder/\", \"error\": {\".tag\": \
+             \"cant_move_into_vault\", \"cant_move_into_vault\": \"is_shared_folder\"}}",
+            RelocationError::CantMoveIntoVault(MoveIntoVaultError::IsSharedFolder),
+        ),
+        (
+            "HTTP/1.1 409 Conflict\r\ncontent-type: application/json\r\ncontent-length: 71\r\n\r\n\
+             {\"error_summary\": \"newer_than_we/\", \"error\": {\".tag\": \"newer_than_we\"}}",
+            RelocationError::Other,
+        ),
+    ] {
+        let listener = listener().await;
+        let client = client(&listener);
+        let seen = answer_one(listener, answer);
+        let path = |text| WritePathOrId::parse(text).unwrap();
+        let arg = RelocationArg::new(path("/stra\u{df}e"), path("id:x/y"));
+        let error = client.move_v2(&arg).await.unwrap_err();
+        assert_eq!(error.route_error(), Some(&wanted));
+        let (head, body) = seen.await.unwrap();
+        assert!(head.starts_with("post /2/files/move_v2 "), "{head}");
+        assert!(
+            head.contains("\r\ncontent-type: application/json\r\n"),
+            "{head}"
+        );
+        let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!(
+            body,
+            serde_json::json!({
+                "from_path": "/stra\u{df}e", "to_path": "id:x/y", "allow_shared_folder": false,
+                "autorename": false, "allow_ownership_transfer": false,
+            })
+        );
+    }
 }
 
 #[tokio::test]
