@@ -1,8 +1,8 @@
-//! Listing folders and following their changes: the journal misses nothing (P9).
+//! Listing folders and following their changes: the journal misses nothing (P9). Random trees are
+//! followed in `trees.rs`.
 
-use landfall_testkit::{Answer, Calls, on_each_store, pattern};
+use landfall_testkit::{Calls, on_each_store};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
 
 /// `tag path_lower` of each entry, in the order of the page.
 fn entries(page: &Value) -> Vec<String> {
@@ -411,99 +411,4 @@ on_each_store! {
              Specify the root folder as an empty string rather than as \"/\"."
         );
     }
-
-    async fn a_client_that_applies_all_pages_ends_with_the_tree(server: TestServer) {
-        for seed in 1..=6 {
-            random_walk(&server.calls_as(&format!("walker {seed}")).await, seed).await;
-        }
-    }
-}
-
-/// A stream of small random numbers.
-struct Dice(std::vec::IntoIter<u8>);
-
-impl Dice {
-    fn roll(&mut self, sides: u8) -> u8 {
-        self.0.next().expect("enough random numbers") % sides
-    }
-}
-
-/// Changes the tree at random, now and then takes a page and applies it.
-async fn random_walk(calls: &Calls, seed: u64) {
-    const NAMES: [&str; 5] = ["a", "a b", "A.x", "b", "\u{e9}"];
-    let mut dice = Dice(pattern(seed, 4000).into_iter());
-    let limit = 1 + dice.roll(5);
-    let arg = json!({"path": "", "recursive": true, "limit": limit});
-    let mut model = BTreeMap::new();
-    let mut more = true;
-    let mut at = None;
-    for step in 0..60 {
-        let mut path = String::new();
-        for _ in 0..=dice.roll(3) {
-            path.push('/');
-            path.push_str(NAMES[usize::from(dice.roll(5))]);
-        }
-        let change = match dice.roll(4) {
-            0 => calls.delete(&path).await,
-            1 => calls.create_folder(&path).await,
-            _ => {
-                let arg = json!({"path": path, "mode": "overwrite"}).to_string();
-                calls.upload("files/upload", &arg, format!("{step}")).await
-            }
-        };
-        assert!(matches!(change.status, 200 | 409), "{}", change.text());
-        if dice.roll(3) == 0 {
-            more = take_page(calls, &arg, &mut at, &mut model).await;
-        }
-    }
-    // Pages of the walk may be left, and the changes of that time after them.
-    let mut quiet = false;
-    while more || !quiet {
-        quiet = !more;
-        more = take_page(calls, &arg, &mut at, &mut model).await;
-    }
-    while more {
-        more = take_page(calls, &arg, &mut at, &mut model).await;
-    }
-    let mut fresh = BTreeMap::new();
-    let arg = json!({"path": "", "recursive": true, "limit": 2000});
-    take_page(calls, &arg, &mut None, &mut fresh).await;
-    assert!(!fresh.is_empty(), "seed {seed}");
-    assert_eq!(model, fresh, "seed {seed}, limit {limit}");
-}
-
-/// Takes the next page and does to the model what a syncing client does to its disk.
-async fn take_page(
-    calls: &Calls,
-    arg: &Value,
-    at: &mut Option<String>,
-    model: &mut BTreeMap<String, Value>,
-) -> bool {
-    let answer: Answer = match at {
-        None => calls.list(arg).await,
-        Some(cursor) => calls.list_on(cursor).await,
-    };
-    let page = answer.ok();
-    for entry in page["entries"].as_array().expect("entries") {
-        let key = entry["path_lower"].as_str().expect("a path").to_owned();
-        let below = format!("{key}/");
-        if entry[".tag"] != "folder" {
-            model.retain(|path, _| !path.starts_with(&below));
-        }
-        if entry[".tag"] == "deleted" {
-            model.remove(&key);
-            continue;
-        }
-        let parent = key.rsplit_once('/').expect("a slash").0;
-        assert!(
-            parent.is_empty()
-                || model
-                    .get(parent)
-                    .is_some_and(|parent| parent[".tag"] == "folder"),
-            "parents come before children: {key}"
-        );
-        model.insert(key, entry.clone());
-    }
-    *at = Some(cursor(&page));
-    page["has_more"] == true
 }
