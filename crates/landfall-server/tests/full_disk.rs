@@ -111,7 +111,7 @@ fn bodies_at_the_same_time_do_not_take_the_reserve_together() {
 fn on_a_full_disk_everything_that_makes_room_or_finishes_what_is_there_goes_on() {
     with_room(20 * MIB, async |server, disk| {
         let calls = server.calls();
-        calls.put("/large", pattern(3, MIB as usize)).await;
+        let large = calls.put("/large", pattern(3, MIB as usize)).await;
         let session = calls.start("{}", "whole").await;
         let other = calls.start("{}", "open").await;
         disk.set_free(RESERVE - 1);
@@ -123,6 +123,11 @@ fn on_a_full_disk_everything_that_makes_room_or_finishes_what_is_there_goes_on()
         no_space(&calls.rpc("files/upload_session/start_batch", many).await);
         no_space(&calls.create_folder("/folder").await);
         no_space(&calls.append(&other, 4, "more").await);
+        // Rows for each file, and nothing of it makes room.
+        no_space(&calls.move_to("/large", "/there").await);
+        no_space(&calls.copy_to("/large", "/there").await);
+        let restore = json!({"path": "/large", "rev": large["rev"]}).to_string();
+        no_space(&calls.rpc("files/restore", &restore).await);
 
         let commit = json!({"path": "/whole"}).to_string();
         calls.finish(&session, 5, &commit, "").await.ok();
