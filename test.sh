@@ -7,6 +7,7 @@ cd "$(dirname "$0")"
 tools=$PWD/.tools
 deny_version=0.20.2
 requests_version=2.32.5
+dropbox_version=12.2.4
 
 say() { printf '\n== %s\n' "$*"; }
 
@@ -15,7 +16,7 @@ install_packages() {
     local missing=()
     local entry program package
     for entry in cc:gcc curl:curl python3:python3 unshare:util-linux mount:mount mkfs.ext4:e2fsprogs \
-        strace:strace; do
+        strace:strace ip:iproute2 rclone:rclone; do
         program=${entry%%:*} package=${entry##*:}
         command -v "$program" >/dev/null || missing+=("$package")
     done
@@ -35,14 +36,17 @@ install_packages() {
     DEBIAN_FRONTEND=noninteractive "${as_root[@]}" apt-get install -q -y --no-install-recommends "${missing[@]}"
 }
 
-# Python's requests, in an environment of its own.
+# Python's requests and the official SDK, in an environment of their own.
 install_python() {
     local python=$tools/python
-    if ! "$python/bin/python" -c "import requests; assert requests.__version__ == '$requests_version'" 2>/dev/null; then
-        say "installing requests $requests_version into .tools/python"
+    if ! "$python/bin/python" -c "
+import dropbox, requests
+assert requests.__version__ == '$requests_version' and dropbox.__version__ == '$dropbox_version'
+" 2>/dev/null; then
+        say "installing requests $requests_version and dropbox $dropbox_version into .tools/python"
         rm -rf "$python"
         python3 -m venv "$python"
-        "$python/bin/python" -m pip install -q "requests==$requests_version"
+        "$python/bin/python" -m pip install -q "requests==$requests_version" "dropbox==$dropbox_version"
     fi
 }
 
@@ -81,6 +85,13 @@ harness/postgres.sh cargo test --locked -p landfall-server --features postgres -
 say "tests with outside programs: curl, Python's requests, a full disk"
 LANDFALL_TEST_PYTHON=$tools/python/bin/python \
     cargo test --locked -p landfall-cli --features external-programs --test external
+say "a program on the official Rust SDK, in a workspace of its own"
+sdk=crates/landfall-cli/tests/clients/rust-sdk
+cargo build --locked --manifest-path $sdk/Cargo.toml --target-dir target/rust-sdk
+say "unmodified clients over TLS: the official Python and Rust SDKs, rclone (some minutes)"
+LANDFALL_TEST_PYTHON=$tools/python/bin/python \
+    LANDFALL_TEST_RUST_SDK=$PWD/target/rust-sdk/debug/rust-sdk \
+    cargo test --locked -p landfall-cli --features external-programs --test clients
 
 say "a server with safeguards to take away, for the test of the next tests"
 cargo build --locked -p landfall-cli --features weakened --target-dir target/weakened

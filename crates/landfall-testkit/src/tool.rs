@@ -156,11 +156,19 @@ pub struct Serving {
 impl Serving {
     /// Starts a `serve` command and waits until it listens.
     pub fn start(mut command: Command) -> Self {
-        let mut child = command
-            .stderr(Stdio::inherit())
-            .env("RUST_LOG", "warn")
-            .spawn()
-            .expect("the server starts");
+        command.stderr(Stdio::inherit()).env("RUST_LOG", "warn");
+        Self::spawn(command)
+    }
+
+    /// The same, with a log of all requests in a file.
+    pub fn start_logging(mut command: Command, log: &Path) -> Self {
+        let log = std::fs::File::create(log).expect("a file");
+        command.stderr(log).env("RUST_LOG", "info");
+        Self::spawn(command)
+    }
+
+    fn spawn(mut command: Command) -> Self {
+        let mut child = command.spawn().expect("the server starts");
         let mut stdout = BufReader::new(child.stdout.take().expect("a pipe"));
         let line = line(&mut stdout);
         let url = line.strip_prefix("listening on ");
