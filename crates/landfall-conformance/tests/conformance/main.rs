@@ -1,0 +1,4 @@
+//! The suite is tried on a good server.
+
+mod runs;
+mod suite;
