@@ -1,6 +1,7 @@
-//! The suite is tried: on a good server and on servers with a fault.
+//! The suite is tried: on a good server, on servers with a fault, and as a program.
 
 mod faults;
 mod front;
+mod program;
 mod runs;
 mod suite;
