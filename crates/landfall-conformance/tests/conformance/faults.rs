@@ -2,7 +2,7 @@
 
 use crate::front::{Asked, Fault, Front, SOUND};
 use crate::runs::ask;
-use landfall_conformance::Options;
+use landfall_conformance::{Options, cases};
 use landfall_testkit::{Stores, TestServer};
 use serde_json::{Value, json};
 
@@ -425,4 +425,58 @@ fn changes_without_deletions() {
         ..SOUND
     };
     finds(fault, &["listing/changes-are-told"]);
+}
+
+/// Whether it is one of the calls by which the suite makes and removes its own folder.
+fn is_the_suite_s_own(asked: &Asked) -> bool {
+    let arg: Value = serde_json::from_slice(&asked.body).unwrap_or_default();
+    let top = arg["path"]
+        .as_str()
+        .is_some_and(|path| path.matches('/').count() == 1);
+    top && matches!(
+        &*asked.path,
+        "/2/files/create_folder_v2" | "/2/files/delete_v2"
+    )
+}
+
+#[test]
+fn each_case_fails_for_one_of_those_that_never_listen() {
+    const YES: Fault = Fault {
+        answer: |asked, answered, _| {
+            if !is_the_suite_s_own(asked) {
+                answered.replace(200, "application/json", "{}");
+            }
+            None
+        },
+        ..SOUND
+    };
+    const NO: Fault = Fault {
+        answer: |asked, answered, _| {
+            if !is_the_suite_s_own(asked) {
+                let error = r#"{"error_summary": "path/not_found/", "error": {".tag": "path"}}"#;
+                answered.replace(409, "application/json", error);
+            }
+            None
+        },
+        ..SOUND
+    };
+    const WHAT: Fault = Fault {
+        answer: |asked, answered, _| {
+            if !is_the_suite_s_own(asked) {
+                answered.replace(400, "text/plain; charset=utf-8", "What?");
+            }
+            None
+        },
+        ..SOUND
+    };
+    TestServer::run(Stores::Memory, |server| async move {
+        let mut held: Vec<&str> = cases().map(|case| case.name).collect();
+        for fault in [YES, NO, WHAT] {
+            let front = Front::before(&server, fault).await;
+            let finished = ask(&front.url, server.token(), &Options::default()).await;
+            let missed = finished.missed();
+            held.retain(|name| !missed.contains(name));
+        }
+        assert_eq!(held, [""; 0], "what always holds says nothing");
+    });
 }
