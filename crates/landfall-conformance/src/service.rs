@@ -55,36 +55,32 @@ pub enum BadTarget {
 impl Hosts {
     /// One base URL for all. Plain http is for this machine, unless `insecure`.
     pub fn at(base: &str, insecure: bool) -> Result<Self, BadTarget> {
-        let bad = || BadTarget::Url(base.to_owned());
-        let url = Url::parse(base).map_err(|_| bad())?;
-        let host = url.host_str().ok_or_else(bad)?;
-        match url.scheme() {
-            "https" => {}
-            "http" if insecure || is_loopback(host) => {}
-            "http" => return Err(BadTarget::PlainHttp(base.to_owned())),
-            _ => return Err(bad()),
-        }
-        if url.query().is_some() || url.fragment().is_some() || !url.username().is_empty() {
-            return Err(bad());
-        }
+        Self::apart(base, base, base, insecure)
+    }
+
+    /// A base URL for each of the three hosts: metadata, content, waiting for changes.
+    pub fn apart(
+        api: &str,
+        content: &str,
+        notify: &str,
+        insecure: bool,
+    ) -> Result<Self, BadTarget> {
         Ok(Self {
-            api: url.clone(),
-            content: url.clone(),
-            notify: url,
+            api: base(api, insecure)?,
+            content: base(content, insecure)?,
+            notify: base(notify, insecure)?,
         })
     }
 
     /// The three hosts of the real service.
     pub fn dropbox() -> Self {
-        let host = |name| {
-            let url = format!("https://{name}.dropboxapi.com");
-            Url::parse(&url).expect("a URL")
-        };
-        Self {
-            api: host("api"),
-            content: host("content"),
-            notify: host("notify"),
-        }
+        let hosts = Self::apart(
+            "https://api.dropboxapi.com",
+            "https://content.dropboxapi.com",
+            "https://notify.dropboxapi.com",
+            false,
+        );
+        hosts.expect("three URLs")
     }
 
     /// The base of a host, without a slash at its end.
@@ -96,6 +92,22 @@ impl Hosts {
         };
         url.as_str().trim_end_matches('/')
     }
+}
+
+fn base(text: &str, insecure: bool) -> Result<Url, BadTarget> {
+    let bad = || BadTarget::Url(text.to_owned());
+    let url = Url::parse(text).map_err(|_| bad())?;
+    let host = url.host_str().ok_or_else(bad)?;
+    match url.scheme() {
+        "https" => {}
+        "http" if insecure || is_loopback(host) => {}
+        "http" => return Err(BadTarget::PlainHttp(text.to_owned())),
+        _ => return Err(bad()),
+    }
+    if url.query().is_some() || url.fragment().is_some() || !url.username().is_empty() {
+        return Err(bad());
+    }
+    Ok(url)
 }
 
 fn is_loopback(host: &str) -> bool {
@@ -142,11 +154,15 @@ impl Service {
             .timeout(Duration::from_secs(180))
             // What is asked is this service; following would carry the token to strangers.
             .redirect(reqwest::redirect::Policy::none());
-        if hosts.api.host_str().is_some_and(is_loopback) {
+        let all = [&hosts.api, &hosts.content, &hosts.notify];
+        if all
+            .iter()
+            .all(|url| url.host_str().is_some_and(is_loopback))
+        {
             // A proxy's "this machine" is not ours.
             builder = builder.no_proxy();
         }
-        if hosts.api.scheme() == "http" {
+        if all.iter().all(|url| url.scheme() == "http") {
             // Without TLS there is no need to fail where the system has no certificates.
             builder = builder.tls_certs_only([]);
         } else if let Some(pem) = authorities {

@@ -45,13 +45,17 @@ pub(crate) fn service(url: &str, token: &str) -> Service {
 
 /// Asks what is at this URL with this token.
 pub(crate) async fn ask(url: &str, token: &str, options: &Options) -> Finished {
-    let service = service(url, token);
+    ask_service(&service(url, token), options).await
+}
+
+/// Asks a service.
+pub(crate) async fn ask_service(service: &Service, options: &Options) -> Finished {
     let mut results = Vec::new();
     let told = |result: &Verdict| {
         results.push(result.clone());
         Ok(())
     };
-    let summary = run(&service, options, std::future::pending(), told).await;
+    let summary = run(service, options, std::future::pending(), told).await;
     let summary = summary.expect("a run");
     Finished { summary, results }
 }

@@ -1,7 +1,11 @@
 //! The suite against Landfall's own server.
 
-use crate::runs::{ask, service, with_server};
-use landfall_conformance::{Numbering, Options, Outcome, Trouble, Verdict, cases, describe, run};
+use crate::front::{Answered, Asked, Fault, Front, SOUND};
+use crate::runs::{ask, ask_service, service, with_server};
+use landfall_conformance::{
+    Hosts, Numbering, Options, Outcome, Service, Token, Trouble, Verdict, cases, describe, run,
+};
+use landfall_protocol::routes::{Host, ROUTES};
 use landfall_testkit::{Stores, TestServer};
 use std::future::pending;
 
@@ -38,6 +42,48 @@ fn every_case_holds_for_a_server_in_a_directory() {
 #[test]
 fn every_case_holds_for_a_server_in_a_directory_with_the_observed_numbers() {
     every_case_holds(Stores::Directory, Numbering::Observed);
+}
+
+/// What a host says to a route that isn't its own.
+fn misdirected(own: Host, asked: &Asked, answered: &mut Answered) {
+    let path = asked.path.split('?').next().unwrap_or_default();
+    let tail = path.split_once("/files/").map_or("", |(_, tail)| tail);
+    let route = ROUTES
+        .iter()
+        .find(|route| route.tail.strip_prefix("files/") == Some(tail));
+    let host = route.map_or(Host::Api, |route| route.host);
+    if host != own {
+        answered.replace(421, "text/plain", "Misdirected.");
+    }
+}
+
+#[test]
+fn each_route_is_asked_at_its_own_host() {
+    fn host(answer: fn(&Asked, &mut Answered, bool) -> Option<Asked>) -> Fault {
+        Fault { answer, ..SOUND }
+    }
+    TestServer::run(Stores::Memory, |server| async move {
+        let api = host(|asked, answered, _| {
+            misdirected(Host::Api, asked, answered);
+            None
+        });
+        let content = host(|asked, answered, _| {
+            misdirected(Host::Content, asked, answered);
+            None
+        });
+        let notify = host(|asked, answered, _| {
+            misdirected(Host::Notify, asked, answered);
+            None
+        });
+        let api = Front::before(&server, api).await;
+        let content = Front::before(&server, content).await;
+        let notify = Front::before(&server, notify).await;
+        let hosts = Hosts::apart(&api.url, &content.url, &notify.url, false);
+        let token = Token::parse(server.token()).expect("a token");
+        let service = Service::new(hosts.expect("URLs"), token, None).expect("a service");
+        let finished = ask_service(&service, &Options::default()).await;
+        assert_eq!(finished.missed(), [""; 0], "{}", finished.shown());
+    });
 }
 
 #[test]
