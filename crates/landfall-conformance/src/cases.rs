@@ -9,6 +9,8 @@ mod download;
 mod finish;
 mod folder;
 mod listing;
+mod relocation;
+mod revisions;
 mod session;
 mod transport;
 mod upload;
@@ -30,6 +32,8 @@ const FAMILIES: &[&[Case]] = &[
     listing::CASES,
     folder::CASES,
     download::CASES,
+    relocation::CASES,
+    revisions::CASES,
 ];
 
 /// All cases, in the order in which they run.

@@ -91,6 +91,57 @@ pub(super) const CASES: &[Case] = &[
         },
     ),
     Case::new(
+        "users/get-account-of-oneself",
+        S,
+        "`get_account` with the own id tells name, e-mail, and whether they are a teammate.",
+        |at| {
+            Box::pin(async move {
+                let own = account(at).await?;
+                let arg = json!({"account_id": own.at("/account_id")?});
+                let basic = at.rpc("users/get_account", arg).await?;
+                basic.ok()?;
+                for field in ["/account_id", "/email", "/name/display_name"] {
+                    basic.has(field, own.at(field)?)?;
+                }
+                let teammate = basic.at("/is_teammate")?;
+                basic.claim(
+                    teammate.is_boolean(),
+                    "a boolean at /is_teammate",
+                    &teammate,
+                )?;
+                Ok(())
+            })
+        },
+    ),
+    Case::new(
+        "users/get-account-of-nobody",
+        S,
+        "`get_account` with an id that nobody has is `no_account`.",
+        |at| {
+            Box::pin(async move {
+                let arg = json!({"account_id": format!("dbid:{}", "A".repeat(35))});
+                at.rpc("users/get_account", arg)
+                    .await?
+                    .refused("no_account")?;
+                Ok(())
+            })
+        },
+    ),
+    Case::new(
+        "users/get-account-of-another-length",
+        S,
+        "An account's id that isn't 40 characters long is a bad request.",
+        |at| {
+            Box::pin(async move {
+                let refused = at
+                    .rpc("users/get_account", json!({"account_id": "dbid:A"}))
+                    .await?;
+                refused.bad_request("users/get_account", "account_id")?;
+                Ok(())
+            })
+        },
+    ),
+    Case::new(
         "users/path-root-home",
         D,
         "`Dropbox-API-Path-Root` with `home` is the home namespace.",

@@ -184,6 +184,7 @@ fn metadata_without_a_hash() {
             "concurrent/other-bytes-for-a-piece",
             "listing/entries-are-files-and-folders",
             "download/result-is-a-header",
+            "relocation/copy-has-an-id-of-its-own",
         ],
     );
 }
@@ -406,7 +407,7 @@ fn a_listing_that_ends_too_early() {
         },
         ..SOUND
     };
-    finds(fault, &["listing/pages"]);
+    finds(fault, &["listing/pages", "revisions/limit"]);
 }
 
 #[test]
@@ -424,7 +425,31 @@ fn changes_without_deletions() {
         },
         ..SOUND
     };
-    finds(fault, &["listing/changes-are-told"]);
+    finds(
+        fault,
+        &["listing/changes-are-told", "relocation/moves-are-told"],
+    );
+}
+
+#[test]
+fn a_move_that_copies() {
+    let fault = asks(|asked| {
+        if asked.path == "/2/files/move_v2" {
+            asked.path = "/2/files/copy_v2".into();
+        }
+    });
+    finds(
+        fault,
+        &[
+            "relocation/move-a-file",
+            "relocation/move-keeps-the-id",
+            "relocation/move-a-folder",
+            "relocation/a-folder-into-itself",
+            "relocation/by-id",
+            "relocation/moves-are-told",
+            "revisions/follow-the-id",
+        ],
+    );
 }
 
 /// Whether it is one of the calls by which the suite makes and removes its own folder.

@@ -78,7 +78,7 @@ fn a_good_service_is_told_line_by_line_and_ends_with_0() {
             out.starts_with("users\n  ok       S  users/account-has-its-fields\n"),
             "{out}"
         );
-        let last = format!("{}: 11 ok, 0 failed, 0 differ, 0 skipped", server.url());
+        let last = format!("{}: 14 ok, 0 failed, 0 differ, 0 skipped", server.url());
         assert_eq!(out.lines().last(), Some(last.as_str()));
         assert_eq!(run.stderr, "");
     });
