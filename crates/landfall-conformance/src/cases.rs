@@ -3,6 +3,7 @@
 mod argument;
 mod auth;
 mod batch;
+mod browser;
 mod commit;
 mod concurrent;
 mod download;
@@ -23,6 +24,7 @@ const FAMILIES: &[&[Case]] = &[
     argument::CASES,
     auth::CASES,
     users::CASES,
+    browser::CASES,
     upload::CASES,
     commit::CASES,
     session::CASES,

@@ -209,6 +209,21 @@ pub(super) const CASES: &[Case] = &[
         },
     ),
     Case::new(
+        "download/range-of-an-empty-file",
+        I,
+        "A range of an empty file is ignored.",
+        |at| {
+            Box::pin(async move {
+                at.put("empty", "").await?;
+                for range in ["bytes=0-", "bytes=0-0"] {
+                    let got = at.download(&at.path("empty"), &[("range", range)]).await?;
+                    got.ok()?.is_bytes(b"")?;
+                }
+                Ok(())
+            })
+        },
+    ),
+    Case::new(
         "download/not-modified",
         D,
         "A GET with the `ETag` of a former answer in `If-None-Match` is status 304, without bytes.",
