@@ -82,6 +82,14 @@ pub(crate) enum Command {
     Stat(Stat),
     /// Delete a file, or a folder with all in it
     Rm(Rm),
+    /// Move a file, or a folder with all in it
+    Mv(Relocate),
+    /// Copy a file, or a folder with all in it; no byte goes over the network
+    Cp(Relocate),
+    /// List what a file was, newest first
+    Revs(Revs),
+    /// Make a file again what it was
+    Restore(Restore),
     /// Make a folder, and those above it
     Mkdir(Mkdir),
     /// Show what happens in the account of a Landfall server, until stopped
@@ -200,6 +208,49 @@ pub(crate) struct Rm {
     /// Delete a folder with all in it
     #[arg(short, long, env = "LANDFALL_RM_RECURSIVE", value_parser = FalseyValueParser::new())]
     pub(crate) recursive: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  landfall mv /docs/a.txt /docs/b.txt
+  landfall cp /docs /archive/                   as /archive/docs
+
+What is at DEST already is never replaced.")]
+pub(crate) struct Relocate {
+    /// File or folder
+    pub(crate) src: String,
+    /// Where to; a final `/` or an existing folder means into it
+    pub(crate) dest: String,
+    /// If something is there already, take another name, and print it
+    #[arg(long, env = "LANDFALL_RENAME", value_parser = FalseyValueParser::new())]
+    pub(crate) rename: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  landfall revs /docs/a.txt
+  landfall revs --follow /docs/a.txt            also where it was before it was moved
+
+Each line is the time of the commit, the size and the rev.")]
+pub(crate) struct Revs {
+    /// File, as it is or was
+    pub(crate) path: String,
+    /// Those of the file instead of those of the path, with the path of each (the newest 100)
+    #[arg(long, env = "LANDFALL_FOLLOW", value_parser = FalseyValueParser::new())]
+    pub(crate) follow: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  landfall restore /docs/a.txt 3a00000001       `landfall revs` lists the revs")]
+pub(crate) struct Restore {
+    /// File to restore, deleted or not
+    pub(crate) path: String,
+    /// Revision that it becomes again
+    pub(crate) rev: landfall_protocol::Rev,
 }
 
 #[derive(Debug, Args)]

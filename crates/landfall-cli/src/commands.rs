@@ -5,7 +5,10 @@ pub(crate) mod get;
 pub(crate) mod ls;
 pub(crate) mod mkdir;
 pub(crate) mod put;
+pub(crate) mod relocate;
 pub(crate) mod remote;
+pub(crate) mod restore;
+pub(crate) mod revs;
 pub(crate) mod rm;
 pub(crate) mod serve;
 pub(crate) mod session;
@@ -21,6 +24,7 @@ use crate::remote::{Remote, RemoteConfig};
 use landfall::transfer::{Repeatable, RetryPolicy, repeat};
 use landfall::{CallError, Client};
 use landfall_protocol::types::files::{GetMetadataArg, GetMetadataError, LookupError, Metadata};
+use relocate::Verb;
 
 /// Runs a command that is not `serve`.
 pub(crate) async fn run(cli: &Cli) -> Result<()> {
@@ -39,6 +43,10 @@ pub(crate) async fn run(cli: &Cli) -> Result<()> {
         Command::Ls(args) => ls::run(args, client, out).await,
         Command::Stat(args) => stat::run(args, client, out).await,
         Command::Rm(args) => rm::run(args, client, out).await,
+        Command::Mv(args) => Box::pin(relocate::run(Verb::Mv, args, client, out)).await,
+        Command::Cp(args) => Box::pin(relocate::run(Verb::Cp, args, client, out)).await,
+        Command::Revs(args) => revs::run(args, client, out).await,
+        Command::Restore(args) => restore::run(args, client, out).await,
         Command::Mkdir(args) => mkdir::run(args, client, out).await,
         Command::Watch(args) => watch::run(args, client, out).await,
         Command::Session(command) => Box::pin(session::run(command, client, out)).await,

@@ -158,12 +158,16 @@ fn advice(exit: Exit) -> &'static str {
 fn of_tags(summary: &str) -> Exit {
     let tags: Vec<&str> = summary.split('/').collect();
     let has = |tag: &str| tags.contains(&tag);
-    let lookup = matches!(tags.first(), Some(&("path" | "path_lookup")));
+    let lookup = matches!(
+        tags.first(),
+        Some(&("path" | "path_lookup" | "from_lookup"))
+    );
+    let into_itself = has("cant_move_folder_into_itself") || has("duplicated_or_nested_paths");
     if has("conflict") || has("incorrect_offset") {
         Exit::Conflict
-    } else if has("malformed_path") || has("disallowed_name") {
+    } else if has("malformed_path") || has("disallowed_name") || into_itself {
         Exit::Usage
-    } else if has("insufficient_space") {
+    } else if has("insufficient_space") || has("insufficient_quota") {
         Exit::Space
     } else if has("too_many_write_operations") {
         Exit::Temporary
@@ -171,7 +175,9 @@ fn of_tags(summary: &str) -> Exit {
         Exit::Integrity
     } else if has("no_write_permission") || has("access_restricted") {
         Exit::Auth
-    } else if lookup && (has("not_found") || has("not_file") || has("not_folder")) {
+    } else if has("invalid_revision")
+        || lookup && (has("not_found") || has("not_file") || has("not_folder"))
+    {
         Exit::Source
     } else {
         Exit::Other
@@ -289,6 +295,13 @@ mod tests {
             ("path/not_found", Exit::Source),
             ("path_lookup/not_found", Exit::Source),
             ("path/not_file", Exit::Source),
+            ("from_lookup/not_found", Exit::Source),
+            ("to/conflict/folder", Exit::Conflict),
+            ("cant_move_folder_into_itself", Exit::Usage),
+            ("duplicated_or_nested_paths", Exit::Usage),
+            ("insufficient_quota", Exit::Space),
+            ("too_many_files", Exit::Other),
+            ("invalid_revision", Exit::Source),
             ("lookup_failed/not_found", Exit::Other),
             ("path/malformed_path", Exit::Usage),
             ("news", Exit::Other),

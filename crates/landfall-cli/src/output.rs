@@ -251,11 +251,14 @@ pub(crate) mod tests {
 
     #[test]
     fn what_is_at_a_path_is_described_by_the_schema() {
-        for kind in ["entry", "stat", "rm"] {
+        for kind in ["entry", "stat", "rm", "mv", "cp"] {
             check(&event(kind, file_fields(&file())));
             check(&event(kind, folder_fields(&folder())));
         }
         check(&event("mkdir", folder_fields(&folder())));
+        for kind in ["revision", "restore"] {
+            check(&event(kind, file_fields(&file())));
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Paths on the remote as people type them.
 
 use crate::exit::{Exit, Fail, Result};
-use landfall_protocol::path::{PathROrId, ReadPath, WritePath, WritePathOrId};
+use landfall_protocol::path::{PathOrId, PathROrId, ReadPath, WritePath, WritePathOrId};
 use landfall_protocol::wire::DecodeError;
 
 /// A path on the remote in the API's form: empty for the root, else beginning with `/` (or
@@ -45,6 +45,10 @@ impl RemotePath {
 
     pub(crate) fn to_list(&self) -> Result<PathROrId> {
         self.checked(PathROrId::parse(&self.0))
+    }
+
+    pub(crate) fn to_look_back(&self) -> Result<PathOrId> {
+        self.checked(PathOrId::parse(&self.0))
     }
 
     pub(crate) fn to_make(&self) -> Result<WritePath> {

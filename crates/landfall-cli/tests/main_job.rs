@@ -167,6 +167,9 @@ fn json_is_one_object_per_line_with_type_and_schema() {
         &["stat", "/file", "--json"],
         &["get", "/file", "copy", "--json"],
         &["mkdir", "/folder", "--json"],
+        &["cp", "/file", "/copy", "--json"],
+        &["mv", "/copy", "/moved", "--json"],
+        &["revs", "/file", "--json"],
         &["rm", "/file", "--json"],
     ] {
         let run = tool.run(args.iter().copied());
