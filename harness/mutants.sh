@@ -23,7 +23,7 @@ rules)
     # misses: again, with `--iterate` and more tests, as ROUND=2.
     targets=(oracle)
     if [ "${ROUND:-1}" = 2 ]; then
-        targets=(concurrent folders)
+        targets=(concurrent folders relocation revisions)
         arguments=(--cargo-arg=--lib)
     fi
     filters=(rules:: memory ten_thousand)
