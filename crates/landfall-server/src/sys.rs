@@ -6,6 +6,7 @@
 pub mod clock;
 pub mod failpoints;
 pub mod fs;
+pub mod open_files;
 pub mod random;
 pub mod shared_sync;
 pub mod weakened;

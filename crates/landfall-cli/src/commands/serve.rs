@@ -7,6 +7,7 @@ use crate::exit::{Exit, Fail, Result};
 use crate::remote::TOKEN;
 use crate::{output, run};
 use landfall_server::sys::Sys;
+use landfall_server::sys::open_files::raise_open_files;
 use landfall_server::upkeep::Policy;
 use landfall_server::{ServeOptions, Server, Storage, TokenGrant};
 
@@ -14,6 +15,7 @@ use landfall_server::{ServeOptions, Server, Storage, TokenGrant};
 const EPHEMERAL: &str = "ephemeral";
 
 pub(crate) async fn run(args: &Serve) -> Result<()> {
+    raise_open_files();
     let what = format!("can't serve on {}", args.listen);
     let failed = |error: &dyn std::error::Error| Fail::new(Exit::Other, &what, error);
     let (storage, token) = match (&args.data, args.ephemeral) {

@@ -4,6 +4,7 @@ use super::exchange::{State, handle};
 use super::reply::ReplyBody;
 use super::stall::StallGuard;
 use crate::ops::Trouble;
+use crate::sys::open_files::open_files;
 use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -24,9 +25,13 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-/// Connections at the same time; more wait to be accepted. Idle ones are cheap, and each open
-/// file of the process counts against the system's limit long before this.
-const CONNECTIONS: usize = 20_000;
+/// Connections at the same time, if the process may have as many files open; more wait to be
+/// accepted. Idle ones are cheap.
+const CONNECTIONS: u64 = 20_000;
+
+/// Of the files that the process may have open, connections leave a quarter for what they are
+/// about, and in any case this many.
+const OTHER_FILES: u64 = 64;
 
 /// How long the head of a request may take, and so how long a connection may be idle between
 /// two requests.
@@ -40,9 +45,12 @@ const WRITE_STALL: Duration = Duration::from_secs(60);
 const PING: Duration = Duration::from_secs(30);
 const PONG: Duration = Duration::from_secs(20);
 
-/// How long a connection is kept on which no request is under way and no byte moves; looked at
-/// this often.
+/// How long a connection is kept on which no request is under way and no byte moves.
 const IDLE: Duration = Duration::from_secs(60);
+
+/// How often that is looked at; and how long such a connection is kept while others have to wait
+/// for a place.
+const LOOK: Duration = Duration::from_secs(10);
 
 /// How long a client may take to agree on TLS.
 const HANDSHAKE: Duration = Duration::from_secs(10);
@@ -78,7 +86,7 @@ pub(crate) async fn serve(accept: Accept, stop: impl Future<Output = ()>) {
         state,
     } = accept;
     let graceful = GracefulShutdown::new();
-    let places = Arc::new(Semaphore::new(CONNECTIONS));
+    let places = Arc::new(Semaphore::new(places(open_files())));
     let builder = builder();
     let mut stop = std::pin::pin!(stop);
     loop {
@@ -100,13 +108,14 @@ pub(crate) async fn serve(accept: Accept, stop: impl Future<Output = ()>) {
         // Answers are small and whole: waiting for more to send helps nobody.
         let _ = stream.set_nodelay(true);
         let (builder, state, watcher) = (builder.clone(), Arc::clone(&state), graceful.watcher());
-        let tls = tls.clone();
+        let (tls, places) = (tls.clone(), Arc::clone(&places));
         tokio::spawn(async move {
+            let crowded = move || places.available_permits() == 0;
             match tls {
-                None => connection(&builder, stream, state, watcher).await,
+                None => connection(&builder, stream, state, watcher, crowded).await,
                 Some(tls) => {
                     if let Some(stream) = agreed(tls, stream, state.stopping()).await {
-                        connection(&builder, stream, state, watcher).await;
+                        connection(&builder, stream, state, watcher, crowded).await;
                     }
                 }
             }
@@ -118,6 +127,12 @@ pub(crate) async fn serve(accept: Accept, stop: impl Future<Output = ()>) {
     if timeout(LAST_ORDERS, graceful.shutdown()).await.is_err() {
         tracing::warn!("requests were still under way after {LAST_ORDERS:?}; they are cut off");
     }
+}
+
+/// How many connections there may be where so many files may be open.
+fn places(open_files: u64) -> usize {
+    let other = (open_files / 4).max(OTHER_FILES);
+    open_files.saturating_sub(other).clamp(1, CONNECTIONS) as usize
 }
 
 /// An error of accept is about one connection, or about this process being out of something:
@@ -178,12 +193,13 @@ async fn agreed<T: AsyncRead + AsyncWrite + Unpin>(
     }
 }
 
-fn connection<T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+fn connection<T: AsyncRead + AsyncWrite + Unpin + Send + 'static, C: Fn() -> bool>(
     builder: &auto::Builder<TokioExecutor>,
     stream: T,
     state: Arc<State>,
     watcher: Watcher,
-) -> impl Future<Output = ()> + use<T> {
+    crowded: C,
+) -> impl Future<Output = ()> + use<T, C> {
     let io = StallGuard::new(stream, WRITE_STALL);
     let requests = Arc::new(Requests {
         moved: io.moved(),
@@ -210,7 +226,7 @@ fn connection<T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
         tokio::select! {
             // Broken connections are the peers' everyday life; nobody wants a line for each.
             _ = served => {}
-            () = requests.idle() => {}
+            () = requests.idle(crowded) => {}
         }
     }
 }
@@ -231,16 +247,23 @@ impl Requests {
         UnderWay(Arc::clone(self))
     }
 
-    /// Ends when nothing went on for [`IDLE`] or a little longer.
-    async fn idle(&self) {
+    /// Ends when nothing went on for [`IDLE`] or a little longer; for [`LOOK`] if there is no place
+    /// for others.
+    async fn idle(&self, crowded: impl Fn() -> bool) {
         let mut before = u64::MAX;
+        let mut idle = Duration::ZERO;
         loop {
             let moved = self.moved.load(Ordering::SeqCst);
             if moved == before && self.under_way.load(Ordering::SeqCst) == 0 {
-                return;
+                idle += LOOK;
+                if idle >= IDLE || crowded() {
+                    return;
+                }
+            } else {
+                idle = Duration::ZERO;
             }
             before = moved;
-            tokio::time::sleep(IDLE).await;
+            tokio::time::sleep(LOOK).await;
         }
     }
 }
@@ -280,7 +303,9 @@ impl Body for Going {
 
 #[cfg(test)]
 mod tests {
-    use super::{GracefulShutdown, HANDSHAKE, IDLE, agreed, builder, connection};
+    use super::{
+        GracefulShutdown, HANDSHAKE, HEAD, IDLE, LOOK, agreed, builder, connection, places,
+    };
     use crate::http::State;
     use crate::ops::{Service, TokenGrant};
     use crate::sys::Sys;
@@ -289,13 +314,18 @@ mod tests {
     use std::future::pending;
     use std::sync::Arc;
     use std::time::Duration;
-    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+    use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
     use tokio::time::{Instant, sleep};
 
     const TOKEN: &str = "test-token";
 
     /// A connection to a server in memory. Time is paused: waiting for it costs none.
     async fn connected() -> (DuplexStream, GracefulShutdown) {
+        connected_in_a(false).await
+    }
+
+    /// The same, where others have to wait for a place or not.
+    async fn connected_in_a(crowd: bool) -> (DuplexStream, GracefulShutdown) {
         let storage = Storage::memory();
         storage.admin().add_account("panda", None).await.unwrap();
         let grant = TokenGrant {
@@ -310,7 +340,8 @@ mod tests {
         let (near, far) = duplex(16 * 1024);
         let state = Arc::new(State::new(service, None, Arc::default()));
         let graceful = GracefulShutdown::new();
-        tokio::spawn(connection(&builder(), far, state, graceful.watcher()));
+        let watcher = graceful.watcher();
+        tokio::spawn(connection(&builder(), far, state, watcher, move || crowd));
         // Dropped, it would tell the connection to end.
         (near, graceful)
     }
@@ -374,12 +405,110 @@ mod tests {
         assert!(agreed.is_none() && begun.elapsed().is_zero());
     }
 
-    #[tokio::test(flavor = "current_thread", start_paused = true)]
-    async fn a_connection_without_a_request_is_closed() {
-        let (mut connection, _graceful) = connected().await;
+    /// Reads until the server closes; how long that took, and what it said.
+    async fn closed(connection: &mut (impl AsyncRead + Unpin)) -> (Duration, String) {
         let begun = Instant::now();
         let mut rest = Vec::new();
         let _ = connection.read_to_end(&mut rest).await;
-        assert!(begun.elapsed() <= 3 * IDLE);
+        (begun.elapsed(), String::from_utf8_lossy(&rest).into_owned())
+    }
+
+    #[tokio::test(flavor = "current_thread", start_paused = true)]
+    async fn a_connection_without_a_request_is_closed() {
+        let (mut connection, _graceful) = connected().await;
+        // Whichever rule is the first.
+        assert!(closed(&mut connection).await.0 <= IDLE + LOOK);
+
+        let (mut connection, _graceful) = connected().await;
+        connection
+            .write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+            .await
+            .unwrap();
+        let (kept, answer) = closed(&mut connection).await;
+        assert!(
+            answer.ends_with("ok\n") && kept <= IDLE + 2 * LOOK,
+            "{kept:?}"
+        );
+    }
+
+    #[tokio::test(flavor = "current_thread", start_paused = true)]
+    async fn where_others_wait_for_a_place_idle_connections_go_first() {
+        let (mut idle, _graceful) = connected_in_a(true).await;
+        assert!(closed(&mut idle).await.0 <= 2 * LOOK);
+
+        // What is under way goes on.
+        let (mut busy, _graceful) = connected_in_a(true).await;
+        busy.write_all(head("upload", 8).as_bytes()).await.unwrap();
+        sleep(4 * LOOK).await;
+        busy.write_all(b"8 bytes!").await.unwrap();
+        let mut answer = [0; 12];
+        busy.read_exact(&mut answer).await.unwrap();
+        assert_eq!(&answer, b"HTTP/1.1 200");
+    }
+
+    #[tokio::test(flavor = "current_thread", start_paused = true)]
+    async fn a_head_that_comes_bit_by_bit_is_not_waited_for() {
+        let (connection, _graceful) = connected().await;
+        let (mut answer, mut request) = tokio::io::split(connection);
+        let trickle = tokio::spawn(async move {
+            let head = b"GET / HTTP/1.1\r\n"
+                .iter()
+                .chain(b"X: y\r\n".iter().cycle());
+            for byte in head {
+                if request.write_all(&[*byte]).await.is_err() {
+                    break;
+                }
+                sleep(Duration::from_secs(1)).await;
+            }
+        });
+        assert!(closed(&mut answer).await.0 <= HEAD + LOOK);
+        trickle.await.unwrap();
+    }
+
+    #[tokio::test(flavor = "current_thread", start_paused = true)]
+    async fn a_body_that_comes_bit_by_bit_is_given_up() {
+        let (connection, _graceful) = connected().await;
+        let (mut answer, mut request) = tokio::io::split(connection);
+        request
+            .write_all(head("upload", 1024 * 1024).as_bytes())
+            .await
+            .unwrap();
+        tokio::spawn(async move {
+            // A byte each second is less than the kibibyte that it must be.
+            while request.write_all(b"x").await.is_ok() {
+                sleep(Duration::from_secs(1)).await;
+            }
+        });
+        let (waited, answer) = closed(&mut answer).await;
+        assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+        assert!(waited < Duration::from_secs(90), "{waited:?}");
+    }
+
+    #[tokio::test(flavor = "current_thread", start_paused = true)]
+    async fn a_body_over_a_thin_line_gets_through() {
+        let (connection, _graceful) = connected().await;
+        let (mut answer, mut request) = tokio::io::split(connection);
+        request
+            .write_all(head("upload", 256 * 1024).as_bytes())
+            .await
+            .unwrap();
+        tokio::spawn(async move {
+            for _ in 0..256 {
+                request.write_all(&[7; 1024]).await.unwrap();
+                sleep(Duration::from_millis(900)).await;
+            }
+        });
+        let mut begin = [0; 12];
+        answer.read_exact(&mut begin).await.unwrap();
+        assert_eq!(&begin, b"HTTP/1.1 200");
+    }
+
+    #[test]
+    fn connections_leave_files_for_what_they_are_about() {
+        assert_eq!(places(u64::MAX), 20_000);
+        assert_eq!(places(20_000), 15_000);
+        assert_eq!(places(1024), 768);
+        assert_eq!(places(100), 36);
+        assert_eq!(places(10), 1);
     }
 }
