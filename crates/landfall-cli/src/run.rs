@@ -6,7 +6,11 @@ use crate::{commands, output};
 use clap::Parser;
 use std::io::{self, IsTerminal};
 use std::process::ExitCode;
+use tracing::{Level, Metadata};
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 /// Threads that work at once: one moves bytes while the other hashes.
 const WORKERS: usize = 2;
@@ -101,5 +105,13 @@ fn start_log(command: &Command) {
         .with_env_filter(filter.unwrap_or_else(|_| EnvFilter::new(usual)))
         .with_writer(io::stderr)
         .with_ansi(io::stderr().is_terminal())
+        .finish()
+        .with(filter_fn(may_be_told))
         .init();
+}
+
+/// Libraries write down requests byte for byte if one lets them, tokens included. No wish in
+/// `RUST_LOG` changes that only this project's own lines, and others' warnings, are told.
+fn may_be_told(line: &Metadata<'_>) -> bool {
+    line.target().starts_with("landfall") || *line.level() <= Level::WARN
 }

@@ -148,6 +148,15 @@ on_each_store! {
                     other.commit(&commit, "x").await,
                     other.commit(&autorename, "x").await,
                     other.create_folder(path).await,
+                    other.rpc("files/delete", &json!({ "path": path }).to_string()).await,
+                    other.rpc("files/create_folder", &json!({ "path": path }).to_string()).await,
+                    other.rpc("files/move_v2", &json!({"from_path": path, "to_path": "/got"}).to_string()).await,
+                    other.rpc("files/copy_v2", &json!({"from_path": path, "to_path": "/got"}).to_string()).await,
+                    other.rpc("files/move_v2", &json!({"from_path": "/dir/file", "to_path": path}).to_string()).await,
+                    other.rpc("files/copy", &json!({"from_path": "/dir/file", "to_path": path, "autorename": true}).to_string()).await,
+                    other.rpc("files/list_revisions", &json!({ "path": path }).to_string()).await,
+                    other.rpc("files/list_revisions", &json!({"path": path, "mode": "id"}).to_string()).await,
+                    other.rpc("files/restore", &json!({"path": path, "rev": file["rev"]}).to_string()).await,
                 ];
                 // What a 400 quotes is the request's own text, so its length differs.
                 answers.push(answers_here.map(|answer| match whole(&answer) {
@@ -164,6 +173,72 @@ on_each_store! {
         assert_eq!(panda.read("/dir/file").await, "secret");
         assert_eq!(panda.tree().await, ["/dir", "/dir/file"]);
         assert_eq!(other.tree().await, ["/dir", "/dir/file"]);
+    }
+
+    async fn somebody_elses_rev_is_as_unknown_as_any(server: TestServer) {
+        let (panda, other) = (server.calls(), server.calls_as("other").await);
+        let foreign = panda.put("/f", "secret").await["rev"].clone();
+        other.put("/f", "own").await;
+        let mut answers = Vec::new();
+        for rev in [foreign, json!("fffffffffffff")] {
+            let restore = json!({"path": "/f", "rev": rev}).to_string();
+            let before = json!({"path": "/f", "before_rev": rev}).to_string();
+            let delete = json!({"path": "/f", "parent_rev": rev}).to_string();
+            let update = json!({"path": "/f", "mode": {".tag": "update", "update": rev}});
+            answers.push([
+                whole(&other.rpc("files/restore", &restore).await),
+                whole(&other.rpc("files/list_revisions", &before).await),
+                whole(&other.rpc("files/delete_v2", &delete).await),
+                whole(&other.commit(&update, "new").await),
+            ]);
+        }
+        assert_eq!(answers[0], answers[1]);
+        assert!(answers[0].iter().all(|answer| answer.0 == 409), "{answers:?}");
+        assert_eq!(other.read("/f").await, "own");
+    }
+
+    async fn somebody_elses_sessions_and_jobs_are_unknown_in_batches_too(server: TestServer) {
+        let (panda, other) = (server.calls(), server.calls_as("other").await);
+        let closed = panda.start(r#"{"close": true}"#, "hello").await;
+        let open = panda.start("{}", "").await;
+        let entry = json!({"cursor": {"session_id": closed, "offset": 5}, "commit": {"path": "/f"}});
+        let launched = panda
+            .rpc("files/upload_session/finish_batch", &json!({"entries": [entry]}).to_string())
+            .await
+            .ok();
+        let job = launched["async_job_id"].as_str().unwrap_or("dbjid:none-was-needed").to_owned();
+        let unknown = "AAAAAAAAAAAAAAAAAAAAAA";
+        let ask = async |session: &str, job: &str| {
+            let append = json!({"entries": [{"cursor": {"session_id": session, "offset": 0}, "length": 1}]});
+            let finish = json!({"entries": [{
+                "cursor": {"session_id": session, "offset": 0}, "commit": {"path": "/f"},
+            }]});
+            let check = json!({ "async_job_id": job });
+            [
+                whole(&other.upload("files/upload_session/append_batch", &append.to_string(), "x").await),
+                whole(&other.rpc("files/upload_session/finish_batch_v2", &finish.to_string()).await),
+                whole(&other.rpc("files/upload_session/finish_batch/check", &check.to_string()).await),
+            ]
+        };
+        let not_there = ask(unknown, "dbjid:AAAAAAAAAAAAAAAAAAAAAA").await;
+        for session in [&open, &closed] {
+            assert_eq!(ask(session, &job).await, not_there);
+        }
+        assert_eq!(other.tree().await, [""; 0]);
+    }
+
+    async fn a_revoked_token_is_invalid_on_every_route_at_once(server: TestServer) {
+        server.admin().add_account("other", None).await.expect("an account");
+        let token = server.token_of("other").await;
+        server.calls_with(&token).rpc("check/user", "{}").await.ok();
+        for token in server.admin().tokens("other").await.expect("tokens") {
+            server.admin().revoke_token(&token.id).await.expect("it is there");
+        }
+        for route in with_a_caller() {
+            let answer = knock(&server.calls(), route, Some(&format!("Bearer {token}"))).await;
+            assert_auth_error(&answer, &json!({".tag": "invalid_access_token"}), route.tail);
+        }
+        server.calls().rpc("check/user", "{}").await.ok();
     }
 
     async fn a_rev_of_somebody_else_is_stale(server: TestServer) {

@@ -22,7 +22,7 @@ pub use disk::SmallDisk;
 pub use events::{Event, Events};
 pub use reqwest::{Body, Method, RequestBuilder};
 pub use server::{Stores, TestServer};
-pub use tool::{Run, Serving, Tool, peak_memory};
+pub use tool::{Run, Serving, Tool, allow_open_files, peak_memory};
 
 /// Runs each test once for every kind of store, as `memory::name` and `sqlite::name`.
 ///

@@ -1,5 +1,6 @@
 //! The tool as a user runs it: a process with a home of its own.
 
+use landfall_server::sys::open_files::{open_files, raise_open_files};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -167,6 +168,13 @@ impl Serving {
         Self::spawn(command)
     }
 
+    /// The same, with a log of all that can be logged in a file.
+    pub fn start_tracing(mut command: Command, log: &Path) -> Self {
+        let log = std::fs::File::create(log).expect("a file");
+        command.stderr(log).env("RUST_LOG", "trace");
+        Self::spawn(command)
+    }
+
     fn spawn(mut command: Command) -> Self {
         let mut child = command.spawn().expect("the server starts");
         let mut stdout = BufReader::new(child.stdout.take().expect("a pipe"));
@@ -205,6 +213,16 @@ impl Drop for Serving {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Lets this process have so many files and sockets open.
+pub fn allow_open_files(most: u64) {
+    raise_open_files();
+    let allowed = open_files();
+    assert!(
+        allowed >= most,
+        "this test needs {most} open files, and the system allows {allowed}: raise the hard limit (ulimit -Hn)"
+    );
 }
 
 fn line(from: &mut impl BufRead) -> String {
