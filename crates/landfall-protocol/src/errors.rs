@@ -138,12 +138,6 @@ pub const ERRORS: &[ErrorRow] = &[
     ),
     row("closed", APPEND, Permanent, "the session was closed"),
     row(
-        "not_closed",
-        APPEND,
-        Permanent,
-        "the session was not closed (batches only)",
-    ),
-    row(
         "too_large",
         APPEND,
         Permanent,

@@ -454,6 +454,22 @@ wire_union! {
 }
 
 wire_union! {
+    /// Why a path for properties leads nowhere (Spec: `file_properties.LookupError`).
+    pub open union PropertiesLookupError {
+        /// The path can't be one.
+        MalformedPath(String) under = "malformed_path",
+        /// There is nothing.
+        NotFound = "not_found",
+        /// It is no file.
+        NotFile = "not_file",
+        /// It is no folder.
+        NotFolder = "not_folder",
+        /// It may not be shown.
+        RestrictedContent = "restricted_content",
+    }
+}
+
+wire_union! {
     /// Spec: `file_properties.InvalidPropertyGroupError`.
     pub open union InvalidPropertyGroupError {
         /// No such template.
@@ -461,7 +477,7 @@ wire_union! {
         /// No right to the template.
         RestrictedContent = "restricted_content",
         /// The path is wrong.
-        Path(LookupError) under = "path",
+        Path(PropertiesLookupError) under = "path",
         /// Folders can't carry it.
         UnsupportedFolder = "unsupported_folder",
         /// A value is too long.

@@ -81,8 +81,6 @@ wire_union! {
         IncorrectOffset(UploadSessionOffsetError) flat = "incorrect_offset",
         /// The session takes no more bytes.
         Closed = "closed",
-        /// Only in batches: the session still takes bytes.
-        NotClosed = "not_closed",
         /// The file would be over [`limits::FILE_SIZE`](crate::limits::FILE_SIZE).
         TooLarge = "too_large",
         /// Offsets of a concurrent session are whole blocks.
