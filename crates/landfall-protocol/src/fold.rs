@@ -50,6 +50,15 @@ mod tests {
         );
     }
 
+    #[test]
+    fn folding_makes_a_text_three_times_as_long_at_most() {
+        for character in '\u{0}'..=char::MAX {
+            let folded = fold(&character.to_string());
+            assert!(folded.len() <= 3 * character.len_utf8(), "{character:?}");
+        }
+        assert_eq!(fold("\u{1d160}").len(), 12);
+    }
+
     /// Stored keys depend on the tables. If this fails after an update of the Unicode crates,
     /// raise FOLDING_VERSION, put the new digest here and give the engines a migration.
     #[test]

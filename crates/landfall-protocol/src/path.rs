@@ -391,7 +391,8 @@ impl PathKey {
     }
 }
 
-/// The folded form of a single name.
+/// The folded form of a single name. It can be longer than the name, up to three times in
+/// bytes: some characters are written as several, some small letters take more bytes.
 pub fn fold_name(name: &str) -> String {
     fold(name)
 }

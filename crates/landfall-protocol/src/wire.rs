@@ -87,12 +87,21 @@ fn shown(value: &Value) -> String {
     shorten(&text, MOST)
 }
 
-/// At most `most` characters of a text, with `...` where something was left out.
+/// At most `most` characters of a text, with `...` where something was left out. Control
+/// characters are written as JSON's escapes: what is shown ends up on screens and in logs.
 pub fn shorten(text: &str, most: usize) -> String {
-    match text.char_indices().nth(most) {
-        Some((end, _)) => format!("{}...", &text[..end]),
-        None => text.to_owned(),
+    let mut shown = String::new();
+    for (count, character) in text.chars().enumerate() {
+        if count == most {
+            return shown + "...";
+        }
+        if character.is_control() {
+            shown.push_str(&format!("\\u{:04x}", u32::from(character)));
+        } else {
+            shown.push(character);
+        }
     }
+    shown
 }
 
 fn type_name(value: &Value) -> &'static str {

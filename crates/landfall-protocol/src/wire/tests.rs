@@ -1,4 +1,4 @@
-use super::{Strictness, Wire};
+use super::{Strictness, Wire, shorten};
 use crate::Timestamp;
 use crate::json::{read, to_line};
 use crate::types::auth::PathRoot;
@@ -7,6 +7,7 @@ use crate::types::folders::ListFolderArg;
 use crate::types::sessions::{
     UploadSessionAppendArg, UploadSessionFinishArg, UploadSessionStartArg, UploadSessionType,
 };
+use serde_json::json;
 
 fn refusal<T: Wire>(text: &str) -> String {
     match read::<T>(text.as_bytes(), Strictness::Strict) {
@@ -234,4 +235,19 @@ fn what_may_be_missing_has_the_tags_of_what_it_is() {
     assert_eq!(tags, ["add"]);
     assert!(!WriteError::tag_paths().is_empty());
     assert_eq!(Option::<WriteError>::tag_paths(), WriteError::tag_paths());
+}
+
+#[test]
+fn what_is_shown_of_an_argument_has_no_control_characters() {
+    let sent = "a\n\u{1b}[2J\u{7f}\u{85}\u{e9}";
+    assert_eq!(shorten(sent, 9), "a\\u000a\\u001b[2J\\u007f\\u0085\u{e9}");
+    assert_eq!(shorten(sent, 2), "a\\u000a...");
+    let argument = json!({"path": sent}).to_string();
+    for told in [
+        refusal::<UploadArg>(&argument),
+        refusal::<u64>(&argument),
+        refusal::<bool>(&json!(sent).to_string()),
+    ] {
+        assert!(!told.contains(char::is_control), "{told:?}");
+    }
 }
