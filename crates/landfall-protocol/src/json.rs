@@ -130,6 +130,13 @@ mod tests {
     }
 
     #[test]
+    fn a_number_is_written_as_it_was_read() {
+        for number in ["1.1100014666666664e+45", "-122.46171", "0.1"] {
+            assert_eq!(to_line(&serde_json::from_str(number).unwrap()), number);
+        }
+    }
+
+    #[test]
     fn header_arguments_are_compact_ascii() {
         assert_eq!(
             to_header(&json!({"a": "\u{e9}", "b": []})),
