@@ -62,6 +62,21 @@ const WHOLE: [&str; 10] = [
 ];
 
 on_each_store! {
+    async fn a_second_slash_before_a_listed_folder_is_overlooked(server: TestServer) {
+        let calls = server.calls();
+        plant(&calls).await;
+        let once = calls.list(&json!({"path": "/a/sub"})).await.ok();
+        let twice = calls.list(&json!({"path": "//a/sub"})).await.ok();
+        assert_eq!(entries(&once), ["file /a/sub/c"]);
+        assert_eq!(entries(&twice), entries(&once));
+        for path in ["//", "///a", "/a//sub"] {
+            let answer = calls.list(&json!({"path": path})).await;
+            assert_eq!(answer.status, 409, "{path}: {answer:?}");
+            let tag = &answer.json()["error"]["path"][".tag"];
+            assert_eq!(tag, "malformed_path", "{path}");
+        }
+    }
+
     async fn the_root_is_listed_without_what_is_deeper(server: TestServer) {
         let calls = server.calls();
         plant(&calls).await;

@@ -94,6 +94,10 @@ rm -r tree/few/7
 rclone sync tree dbx:sync
 rclone check tree dbx:sync
 
+step "the whole account, from its root"
+test "$(rclone lsf -R --files-only dbx: | grep -c '^sync/')" = 1917
+rclone size dbx: >/dev/null
+
 step "how full it is"
 rclone about dbx: --json | grep >/dev/null '"used": *[1-9]'
 rclone size dbx:sync | grep >/dev/null '1917'

@@ -14,7 +14,7 @@ use landfall_protocol::types::folders::{
     ListFolderArg, ListFolderContinueArg, ListFolderContinueError, ListFolderError,
     ListFolderGetLatestCursorResult, ListFolderResult, PageLimit,
 };
-use landfall_protocol::{PathKey, limits};
+use landfall_protocol::{PathForm, PathKey, limits};
 
 impl Service {
     /// Begins to list a folder.
@@ -134,7 +134,14 @@ fn listed(caller: &Caller, arg: &ListFolderArg) -> Result<Target, LookupError> {
     if arg.shared_link.is_some() {
         return Err(LookupError::NotFound);
     }
-    match caller.place(arg.path.form()) {
+    let mut form = arg.path.form().clone();
+    // rclone puts a second slash before the folders below the root.
+    if let PathForm::Absolute(path) = &mut form
+        && path.starts_with("//")
+    {
+        path.remove(0);
+    }
+    match caller.place(&form) {
         Ok(Place::Target(target)) => Ok(target),
         Ok(Place::Revision(_)) => Err(LookupError::NotFolder),
         Err(problem) => Err(problem.into()),
