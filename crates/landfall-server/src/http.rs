@@ -12,7 +12,7 @@ mod range;
 mod reply;
 mod stall;
 
-pub(crate) use accept::{Accept, serve};
+pub(crate) use accept::{Accept, serve, serve_one};
 pub(crate) use caller::ProcessCaller;
 pub(crate) use exchange::{Exchange, State};
 pub(crate) use range::{Slice, requested};

@@ -1,6 +1,6 @@
 //! A server: stores, and an address.
 
-use crate::http::{Accept, ProcessCaller, State, serve};
+use crate::http::{Accept, ProcessCaller, State, serve, serve_one};
 use crate::meta::MetaError;
 use crate::ops::{AdminError, Service, hash_of_token};
 use crate::rules::naming::Numbering;
@@ -12,6 +12,7 @@ use std::fmt;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 
 /// How a server is run.
@@ -160,6 +161,16 @@ impl Server {
     /// Where it listens, with the real port.
     pub fn local_addr(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Serves a connection that somebody else accepted, until it ends: a Unix socket, a stream
+    /// in memory. It is read as it comes, without TLS, beside [`Self::run`] or without it, and
+    /// isn't told when the server stops.
+    pub fn serve_connection<T>(&self, stream: T) -> impl Future<Output = ()> + Send + use<T>
+    where
+        T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        serve_one(stream, Arc::clone(&self.accept.state))
     }
 
     /// Serves until `shutdown`, then lets the requests under way finish, for ten seconds at the

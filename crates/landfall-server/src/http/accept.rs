@@ -193,6 +193,16 @@ async fn agreed<T: AsyncRead + AsyncWrite + Unpin>(
     }
 }
 
+/// Serves one connection until it ends; it isn't told when the server stops.
+pub(crate) async fn serve_one<T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+    stream: T,
+    state: Arc<State>,
+) {
+    // Dropped, it would tell the connection to end.
+    let graceful = GracefulShutdown::new();
+    connection(&builder(), stream, state, graceful.watcher(), || false).await;
+}
+
 fn connection<T: AsyncRead + AsyncWrite + Unpin + Send + 'static, C: Fn() -> bool>(
     builder: &auto::Builder<TokioExecutor>,
     stream: T,
