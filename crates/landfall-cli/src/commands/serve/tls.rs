@@ -72,8 +72,9 @@ pub(super) fn advice(address: SocketAddr, authority: &Path) -> String {
   JavaScript    NODE_EXTRA_CA_CERTS={ca}
   Rust SDK      SSL_CERT_FILE={ca}, with the hosts file and port 443
   rclone        --ca-cert {ca}, with the hosts file and port 443
-  Java          keytool -importcert -noprompt -alias landfall -file {ca} -keystore trust.p12 -storepass landfall
-                java -Djavax.net.ssl.trustStore=trust.p12
+  Java          with port 443
+                keytool -importcert -noprompt -alias landfall -file {ca} -keystore trust.p12 -storepass landfall
+                java -Djavax.net.ssl.trustStore=trust.p12 -Djavax.net.ssl.trustStorePassword=landfall
 docs/clients.md has all of it. Don't have the whole system trust it: its key can sign for any name."
     )
 }
