@@ -2,6 +2,7 @@
 //! these tests on; one that is missing is a failure. The server's log of requests shows that each
 //! route was really called by that client.
 
+mod guide;
 mod log;
 
 use landfall_testkit::{Run, Serving, Tool};
