@@ -11,11 +11,11 @@ dropbox_version=12.2.4
 
 say() { printf '\n== %s\n' "$*"; }
 
-# Debian packages: programs that the tests run, and what builds SQLite and the TLS library.
+# Debian packages: programs that the tests run, and what builds SQLite, the TLS library and libFuzzer.
 install_packages() {
     local missing=()
     local entry program package
-    for entry in cc:gcc curl:curl python3:python3 unshare:util-linux mount:mount mkfs.ext4:e2fsprogs \
+    for entry in cc:gcc c++:g++ curl:curl python3:python3 unshare:util-linux mount:mount mkfs.ext4:e2fsprogs \
         strace:strace ip:iproute2 rclone:rclone; do
         program=${entry%%:*} package=${entry##*:}
         command -v "$program" >/dev/null || missing+=("$package")
@@ -80,6 +80,8 @@ python3 harness/test_coverage.py
 python3 harness/coverage.py docs/coverage.md target/tests.log
 say "the server beside the oracle: 2,000 cases (docs/correctness.md)"
 LANDFALL_ORACLE_CASES=2000 cargo test --locked -p landfall-server --test oracle -- --show-output
+say "fuzz targets on what strangers can send, a minute in all (docs/correctness.md)"
+harness/fuzz.sh short
 say "the spike on PostgreSQL, beside a server that is thrown away"
 harness/postgres.sh cargo test --locked -p landfall-server --features postgres --lib postgres
 say "tests with outside programs: curl, Python's requests, a full disk"
