@@ -16,10 +16,10 @@ binaries=$PWD/fuzz/target/x86_64-unknown-linux-gnu/release
 declare -A short=(
     [argument_header]=600000
     [argument_url]=40000
-    [paths]=150000
+    [paths]=100000
     [folding]=200000
     [cursors]=200000
-    [chunked]=40000
+    [chunked]=25000
 )
 # Bytes of the longest input: as many as it takes to pass the limits of names and of what is shown.
 declare -A longest=(
