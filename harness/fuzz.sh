@@ -78,7 +78,7 @@ for target in "${targets[@]}"; do
     log=fuzz/target/$target
     case $form in
     short)
-        # The same every time: from the committed corpus alone, with the same seed.
+        # From the committed corpus alone, with one seed.
         rm -rf "fuzz/target/grown/$target"
         run "$target" 1 "${short[$target]}" "$log.1.log" || died "$log.1.log"
         report "$target" "$log.1.log"
