@@ -70,6 +70,18 @@ pub(super) const CASES: &[Case] = &[
         },
     ),
     Case::new(
+        "listing/a-second-slash-at-the-beginning",
+        C,
+        "A listed folder may have one slash more at the beginning: rclone puts it there.",
+        |at| {
+            Box::pin(async move {
+                at.put("file", "x").await?;
+                let listed = list(at, json!({ "path": format!("/{}", at.folder) })).await?;
+                names_are(&listed, &["file"])
+            })
+        },
+    ),
+    Case::new(
         "listing/recursive",
         S,
         "A recursive listing has what lies deeper, too.",
