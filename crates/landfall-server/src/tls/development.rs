@@ -13,6 +13,7 @@ use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
     Issuer, KeyPair, KeyUsagePurpose, date_time_ymd,
 };
+use rustls::pki_types::ServerName;
 use sha2::{Digest, Sha256};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
@@ -73,6 +74,10 @@ impl Authority {
             .map_err(|error| make(format!("{} holds no key: {error}", file.display())))?;
         let mut all: Vec<String> = NAMES.map(str::to_owned).into();
         for name in names {
+            // A certificate takes any text; no client would find it good for this one.
+            if ServerName::try_from(name.trim_start_matches("*.")).is_err() {
+                return Err(make(format!("{name:?} is no host name and no address")));
+            }
             if !all.contains(name) {
                 all.push(name.clone());
             }
