@@ -132,7 +132,7 @@ impl<E: fmt::Debug> ToExit for CallError<E> {
         let failure = self.failure();
         match failure {
             Failure::Route { refusal, .. } | Failure::Unfamiliar(refusal) => {
-                format!("{failure}{}", advice(of_tags(&refusal.summary)))
+                format!("{failure}{}", advice(&refusal.summary))
             }
             // The others say themselves what to do.
             _ => failure.to_string(),
@@ -140,9 +140,12 @@ impl<E: fmt::Debug> ToExit for CallError<E> {
     }
 }
 
-/// What to do about an error of a route.
-fn advice(exit: Exit) -> &'static str {
-    match exit {
+/// What to do about an error of a route, by its chain of tags.
+fn advice(summary: &str) -> &'static str {
+    match of_tags(summary) {
+        Exit::Source if summary.starts_with("invalid_revision") => {
+            "; `landfall revs` shows the revisions of a path"
+        }
         Exit::Source => "; `landfall ls` shows what is there",
         Exit::Conflict => "; look what is there, or choose another path",
         Exit::Temporary => "; try again later",

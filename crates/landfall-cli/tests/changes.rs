@@ -80,10 +80,11 @@ fn a_file_is_made_again_what_it_was() {
         followed.lines().next().unwrap().ends_with("  /moved"),
         "{followed}"
     );
+    let elsewhere = tool.run(["restore", "/moved", revs[0]]);
+    let told = elsewhere.fails(4);
     assert!(
-        tool.run(["restore", "/moved", revs[0]])
-            .fails(4)
-            .contains("/moved")
+        told.contains("/moved") && told.contains("landfall revs"),
+        "{told}"
     );
     assert!(tool.run(["revs", "/nowhere"]).fails(4).contains("/nowhere"));
     assert!(
