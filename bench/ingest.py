@@ -86,24 +86,33 @@ def curl(work, source, server, token, at_once):
     """Bodies one after the other on each connection."""
     commands = []
     for nth in range(at_once):
-        requests = []
-        for one in range(EACH // at_once):
-            arg = json.dumps({"path": f"/{nth}/{one}", "mode": "overwrite", "strict_conflict": True})
-            requests.append(
-                f'url = "http://127.0.0.1:{server.port}/2/files/upload"\n'
-                'request = "POST"\n'
-                f'upload-file = "{source}"\n'
-                f'header = "Authorization: Bearer {token}"\n'
-                'header = "Content-Type: application/octet-stream"\n'
-                'header = "Expect:"\n'
-                f"header = {json.dumps('Dropbox-API-Arg: ' + arg)}\n"
-                'output = "/dev/null"\n'
-            )
+        paths = [f"/{nth}/{one}" for one in range(EACH // at_once)]
+        args = [{"path": path, "mode": "overwrite", "strict_conflict": True} for path in paths]
         config = work / f"curl{nth}"
-        config.write_text("next\n".join(requests))
-        config.chmod(0o600)
+        uploads(config, f"http://127.0.0.1:{server.port}", source, token, args)
         commands.append(["curl", "--no-progress-meter", "--fail", "--config", str(config)])
     run(commands)
+
+
+def uploads(config, server, source, token, args, options=()):
+    """Writes a configuration of curl: an upload of `source` with each of the arguments; `options`
+    are further lines of each."""
+    requests = []
+    for arg in args:
+        lines = [
+            f'url = "{server}/2/files/upload"',
+            'request = "POST"',
+            f'upload-file = "{source}"',
+            f'header = "Authorization: Bearer {token}"',
+            'header = "Content-Type: application/octet-stream"',
+            'header = "Expect:"',
+            f"header = {json.dumps('Dropbox-API-Arg: ' + json.dumps(arg))}",
+            'output = "/dev/null"',
+            *options,
+        ]
+        requests.append("".join(f"{line}\n" for line in lines))
+    config.write_text("next\n".join(requests))
+    config.chmod(0o600)
 
 
 def run(commands):
@@ -128,11 +137,13 @@ def peak(server):
     return 0
 
 
-def tell(rounds, memory):
-    def spread(values, digits=2):
-        values = sorted(values)
-        return f"{statistics.median(values):.{digits}f} ({values[0]:.{digits}f} to {values[-1]:.{digits}f})"
+def spread(values, digits=2):
+    """The median, and the smallest and the largest."""
+    values = sorted(values)
+    return f"{statistics.median(values):.{digits}f} ({values[0]:.{digits}f} to {values[-1]:.{digits}f})"
 
+
+def tell(rounds, memory):
     rate = EACH * BODY / 2**20
     for name in ("dd", "curl", "curl4", "dd4"):
         print(f"{name:6} {spread([rate / took[name] for took in rounds], 0)} MiB/s")

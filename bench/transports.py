@@ -13,16 +13,14 @@ there is ingest.py).
 """
 
 import argparse
-import json
 import os
 import shutil
 import signal
-import statistics
 import subprocess
 import tempfile
 from pathlib import Path
 
-from ingest import BODY, EACH, ROOT, cpu, peak, timed
+from ingest import BODY, EACH, ROOT, cpu, peak, spread, timed, uploads
 from server import DIES_WITH_PARENT, LIBC
 
 TOKEN = "bench-token-0123456789"
@@ -83,25 +81,10 @@ def one_round(work, servers, first):
 
 
 def send(work, server, scheme, version):
-    requests = []
-    for _ in range(EACH):
-        arg = json.dumps({"path": "/body", "content_hash": "0" * 64})
-        requests.append(
-            f'url = "{scheme}://localhost:{server.port}/2/files/upload"\n'
-            'request = "POST"\n'
-            f'cacert = "{work}/tls/authority.pem"\n'
-            f"{version}\n"
-            f'upload-file = "{work}/body"\n'
-            f'header = "Authorization: Bearer {TOKEN}"\n'
-            'header = "Content-Type: application/octet-stream"\n'
-            'header = "Expect:"\n'
-            f"header = {json.dumps('Dropbox-API-Arg: ' + arg)}\n"
-            'output = "/dev/null"\n'
-            'write-out = "%{http_code} "\n'
-        )
+    args = [{"path": "/body", "content_hash": "0" * 64}] * EACH
+    options = [f'cacert = "{work}/tls/authority.pem"', version, 'write-out = "%{http_code} "']
     config = work / "curl"
-    config.write_text("next\n".join(requests))
-    config.chmod(0o600)
+    uploads(config, f"{scheme}://localhost:{server.port}", work / "body", TOKEN, args, options)
     command = ["curl", "--no-progress-meter", "--config", str(config)]
     codes = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
     if codes != ["409"] * EACH:
@@ -109,10 +92,6 @@ def send(work, server, scheme, version):
 
 
 def tell(rounds):
-    def spread(values, digits=2):
-        values = sorted(values)
-        return f"{statistics.median(values):.{digits}f} ({values[0]:.{digits}f} to {values[-1]:.{digits}f})"
-
     mebibytes = EACH * BODY / 2**20
     for name in WAYS:
         rate = spread([mebibytes / took[name][0] for took in rounds], 0)
