@@ -67,6 +67,13 @@ impl Writer {
     }
 }
 
+/// Where a blob goes. The syncs come with the name: once one of them failed, no name that was
+/// given before is durable, whenever its file is made.
+struct Place {
+    id: BlobId,
+    syncs: Arc<SharedSync>,
+}
+
 impl LocalBlobs {
     /// Blobs below this directory, which exists, by a new writer.
     pub fn new(sys: Sys, dir: PathBuf) -> Self {
@@ -83,14 +90,31 @@ impl LocalBlobs {
 }
 
 impl LocalBlobs {
-    /// Begins a blob of this name, which is another writer's: a copy.
+    /// Begins a blob of this name, which is another writer's: a copy. Its directory is synced
+    /// for it alone.
     pub fn create_as(&self, id: BlobId) -> Box<dyn BlobWriter> {
+        self.create_at(Place {
+            id,
+            syncs: Arc::default(),
+        })
+    }
+
+    /// A new name of the current writer.
+    fn place(&self) -> Place {
+        let writer = self.inner.writer();
+        Place {
+            id: BlobId(format!("{}/{}", writer.name, self.inner.sys.name())),
+            syncs: Arc::clone(&writer.syncs),
+        }
+    }
+
+    fn create_at(&self, place: Place) -> Box<dyn BlobWriter> {
         let inner = Arc::clone(&self.inner);
         let (batches, mut coming) = mpsc::channel(ON_THEIR_WAY);
         let (done, outcome) = oneshot::channel();
-        let (blob, on_their_way) = (id.clone(), Arc::clone(&inner.on_their_way));
+        let (id, on_their_way) = (place.id.clone(), Arc::clone(&inner.on_their_way));
         spawn_blocking(move || {
-            let written = write(&inner, &blob, &mut coming);
+            let written = write(&inner, place, &mut coming);
             // A writer that was dropped doesn't listen, and the file goes with the answer.
             let _ = done.send(written);
         });
@@ -114,8 +138,8 @@ impl Inner {
         self.writer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The directory of a blob, durably there, and its syncs.
-    fn directory(&self, id: &BlobId) -> Result<(PathBuf, Arc<SharedSync>), BlobError> {
+    /// The directory of a blob, durably there.
+    fn directory(&self, id: &BlobId) -> Result<PathBuf, BlobError> {
         let dir = self.dir.join(id.writer());
         let mut writer = self.writer();
         let current = writer.name == id.writer();
@@ -127,13 +151,7 @@ impl Inner {
                 .map_err(|error| BlobError::io(format!("make {}", dir.display()), &error))?;
             writer.made = current;
         }
-        let syncs = match current {
-            true => Arc::clone(&writer.syncs),
-            // Copies, and what was named before the writer went on under another name: they
-            // sync alone.
-            false => Arc::default(),
-        };
-        Ok((dir, syncs))
+        Ok(dir)
     }
 
     /// Goes on under another name.
@@ -145,9 +163,9 @@ impl Inner {
         }
     }
 
-    fn begin(self: &Arc<Self>, id: &BlobId) -> Result<Unfinished, BlobError> {
-        let (dir, syncs) = self.directory(id)?;
-        let path = self.path(id);
+    fn begin(self: &Arc<Self>, Place { id, syncs }: Place) -> Result<Unfinished, BlobError> {
+        let dir = self.directory(&id)?;
+        let path = self.path(&id);
         let point = self.sys.failpoints.hit(Point::BlobCreate);
         let file = point
             .map_err(io::Error::from)
@@ -234,12 +252,12 @@ impl Drop for Unfinished {
 
 impl BlobStore for LocalBlobs {
     fn create(&self) -> BoxFuture<'_, Result<Box<dyn BlobWriter>, BlobError>> {
-        let id = self.name();
-        Box::pin(async move { Ok(self.create_as(id)) })
+        let place = self.place();
+        Box::pin(async move { Ok(self.create_at(place)) })
     }
 
     fn name(&self) -> BlobId {
-        BlobId(format!("{}/{}", self.writer(), self.inner.sys.name()))
+        self.place().id
     }
 
     fn read(
@@ -332,8 +350,8 @@ struct Written {
 /// What comes of a blob; `None`: its writer was dropped.
 type Outcome = Result<Option<Written>, BlobError>;
 
-fn write(inner: &Arc<Inner>, id: &BlobId, coming: &mut mpsc::Receiver<Batch>) -> Outcome {
-    let mut file = inner.begin(id)?;
+fn write(inner: &Arc<Inner>, place: Place, coming: &mut mpsc::Receiver<Batch>) -> Outcome {
+    let mut file = inner.begin(place)?;
     let mut checksums = Checksums::default();
     while let Some(batch) = coming.blocking_recv() {
         for bytes in &batch.bytes {
@@ -474,5 +492,22 @@ mod tests {
         assert_ne!(after.id.writer(), before.id.writer());
         assert_eq!(blobs.read(&after.id, 0, 5).await.unwrap(), "after");
         assert_eq!(blobs.list(before.id.writer()).await.unwrap(), [before.id]);
+    }
+
+    #[tokio::test]
+    async fn a_name_given_before_a_failed_sync_of_its_directory_is_never_called_durable() {
+        let dir = tempfile::tempdir().unwrap();
+        let sys = Sys::real();
+        let blobs = LocalBlobs::new(sys.clone(), dir.path().to_owned());
+        let named = blobs.place();
+
+        sys.failpoints.plan(Point::BlobSyncDir, Fault::Error);
+        store(&blobs, b"lost").await.unwrap_err();
+        sys.failpoints.clear();
+
+        // The disk's task gets to making the file only now.
+        let mut late = blobs.create_at(named);
+        late.write(Bytes::from_static(b"late")).await.unwrap();
+        late.finish().await.unwrap_err();
     }
 }
