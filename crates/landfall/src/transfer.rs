@@ -12,6 +12,7 @@ mod recovery;
 mod retry;
 mod source;
 mod upload;
+mod walk;
 
 pub use download::{Download, DownloadFailure, Downloaded};
 pub use events::{Event, Events};
@@ -19,3 +20,4 @@ pub use outcome::{Outcome, OutcomeUnknown, UploadFailure, Uploaded};
 pub use retry::{Repeatable, RetryPolicy, repeat};
 pub use source::{Source, SourceError, hash_file};
 pub use upload::{DEFAULT_CHUNK, Upload};
+pub use walk::{Entry, EntryKind, Obstacle, PatternError, Problem, Tree, Walk, WalkError};

@@ -217,7 +217,7 @@ fn read_exact_at(mut file: &File, buffer: &mut [u8], offset: u64) -> io::Result<
     file.read_exact(buffer)
 }
 
-fn whole_seconds(time: SystemTime) -> Timestamp {
+pub(super) fn whole_seconds(time: SystemTime) -> Timestamp {
     let seconds = match time.duration_since(UNIX_EPOCH) {
         Ok(after) => i64::try_from(after.as_secs()),
         // Rounded down as well: 0.5 s before 1970 is second -1.
