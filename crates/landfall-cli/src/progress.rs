@@ -41,7 +41,7 @@ const UNKNOWN: &str = "{msg} {bytes} {bytes_per_sec}";
 impl Events for Progress {
     fn event(&self, event: Event) {
         match event {
-            Event::Progress { done, total } => {
+            Event::Progress { done, total, .. } => {
                 if self.0.length() != total || self.0.position() == 0 {
                     let template = if total.is_some() { KNOWN } else { UNKNOWN };
                     if let Ok(style) = ProgressStyle::with_template(template) {

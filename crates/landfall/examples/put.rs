@@ -2,7 +2,7 @@
 #![expect(clippy::print_stdout, reason = "an example tells how it went")]
 
 use landfall::protocol::{path::WritePathOrId, types::files::CommitInfo};
-use landfall::transfer::{Outcome, Source, Upload};
+use landfall::transfer::{Engine, Outcome, Settings, Source, Upload};
 use landfall::{Client, Endpoint, Secret};
 
 #[tokio::main]
@@ -17,7 +17,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let client = Client::new(endpoint, Secret::new(token))?;
     let commit = CommitInfo::new(WritePathOrId::parse(&path)?);
     let source = Source::open(file)?;
-    match Upload::new(client, source, commit).run().await {
+    let engine = Engine::new(client, Settings::default());
+    match Upload::new(&engine, source, commit).run().await {
         Outcome::Done(done) => println!("saved as {}", done.metadata.name),
         Outcome::Refused(failure) => println!("nothing was saved: {failure}"),
         Outcome::Unknown(why) => println!("look at the target: {why}"),

@@ -5,19 +5,38 @@
 //! repeating, verify the content hash, keep memory bounded (two chunks for an upload, one
 //! network read for a download) and tell what they do by [`Event`]s.
 
+mod action;
+mod batch;
+mod blocks;
+mod commits;
+mod concurrent;
 mod download;
+mod engine;
 mod events;
+mod existing;
+mod finish;
+mod governor;
+mod journal;
 mod outcome;
-mod recovery;
+mod plan;
+mod progress;
+mod put;
 mod retry;
+mod sequential;
 mod source;
+mod stored;
 mod upload;
 mod walk;
 
 pub use download::{Download, DownloadFailure, Downloaded};
+pub use engine::{Engine, Settings};
 pub use events::{Event, Events};
-pub use outcome::{Outcome, OutcomeUnknown, UploadFailure, Uploaded};
+pub use existing::LookFailure;
+pub use journal::{JournalError, Journals, Unfinished};
+pub use outcome::{BatchFailure, Outcome, OutcomeUnknown, UploadFailure, Uploaded};
+pub use plan::{Plan, PlanError, Planned};
+pub use put::{IfExists, PutOptions, Summary, Verdict};
 pub use retry::{Repeatable, RetryPolicy, repeat};
 pub use source::{Source, SourceError, hash_file};
-pub use upload::{DEFAULT_CHUNK, Upload};
+pub use upload::Upload;
 pub use walk::{Entry, EntryKind, Obstacle, PatternError, Problem, Tree, Walk, WalkError};

@@ -3,6 +3,8 @@
 //! Nothing here repeats a request or knows what an error means; see [`crate::api`] for that.
 
 mod answer;
+#[cfg(feature = "transfer")]
+mod bandwidth;
 mod body;
 mod fault;
 
@@ -10,6 +12,8 @@ pub use body::Payload;
 pub use fault::Fault;
 
 pub(crate) use answer::{Answer, Incoming};
+#[cfg(feature = "transfer")]
+pub(crate) use bandwidth::Bandwidth;
 
 use crate::Secret;
 use body::Progress;
@@ -69,14 +73,29 @@ pub(crate) struct Request<'a> {
 #[derive(Clone)]
 pub(crate) struct Transport {
     http: reqwest::Client,
+    /// For uploads: HTTP/1.1, because all bodies of one HTTP/2 connection would share its
+    /// window, and one lost packet would stop them all.
+    bodies: reqwest::Client,
     timeouts: Timeouts,
 }
 
 impl Transport {
     pub(crate) fn new(settings: Settings) -> Result<Self, String> {
         install_cryptography();
+        let built = |builder: reqwest::ClientBuilder| {
+            let built = builder.build();
+            built.map_err(|error| innermost(&error))
+        };
+        Ok(Self {
+            http: built(Self::builder(&settings)?)?,
+            bodies: built(Self::builder(&settings)?.http1_only())?,
+            timeouts: settings.timeouts,
+        })
+    }
+
+    fn builder(settings: &Settings) -> Result<reqwest::ClientBuilder, String> {
         let mut builder = reqwest::Client::builder()
-            .user_agent(settings.user_agent)
+            .user_agent(&settings.user_agent)
             .connect_timeout(settings.timeouts.connect)
             .tcp_keepalive(Duration::from_secs(15))
             // The API never redirects; following one would carry bodies to strangers.
@@ -90,8 +109,8 @@ impl Transport {
             // where there are none.
             builder = builder.tls_certs_only([]);
         } else {
-            for pem in settings.authorities {
-                let certificates = reqwest::Certificate::from_pem_bundle(&pem)
+            for pem in &settings.authorities {
+                let certificates = reqwest::Certificate::from_pem_bundle(pem)
                     .map_err(|error| innermost(&error))?;
                 if certificates.is_empty() {
                     return Err("a given file holds no certificate in PEM form".to_owned());
@@ -99,10 +118,7 @@ impl Transport {
                 builder = builder.tls_certs_merge(certificates);
             }
         }
-        Ok(Self {
-            http: builder.build().map_err(|error| innermost(&error))?,
-            timeouts: settings.timeouts,
-        })
+        Ok(builder)
     }
 
     /// Sends the request and waits for the head of the answer.
@@ -120,8 +136,13 @@ impl Transport {
         }
         headers.insert(CONTENT_LENGTH, HeaderValue::from(payload.len()));
         let progress = Arc::new(Progress::new(payload.len()));
+        let http = if payload.is_empty() {
+            &self.http
+        } else {
+            &self.bodies
+        };
         let body = Body::wrap(payload.into_body(Arc::clone(&progress)));
-        let sending = self.http.post(url).headers(headers).body(body).send();
+        let sending = http.post(url).headers(headers).body(body).send();
         let response = self.watch(sending, &progress, wait, &host).await?;
         Ok(Incoming::new(response, host, self.timeouts.idle))
     }

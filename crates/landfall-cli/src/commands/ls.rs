@@ -15,17 +15,8 @@ pub(crate) async fn run(args: &Ls, client: &Client, out: Output) -> Result<()> {
     let path = RemotePath::new(&args.path);
     let what = || format!("can't list {}", path.shown());
     let arg = ListFolderArg {
-        path: path.to_list()?,
         recursive: args.recursive,
-        include_media_info: false,
-        include_deleted: false,
-        include_has_explicit_shared_members: false,
-        include_mounted_folders: true,
-        limit: None,
-        shared_link: None,
-        include_property_groups: None,
-        include_non_downloadable_files: true,
-        include_restorable_info: false,
+        ..ListFolderArg::new(path.to_list()?)
     };
     let events = Progress::new(path.shown());
     let policy = patience();

@@ -7,7 +7,7 @@ use crate::output::{Output, event, file_fields, metadata_fields, path_of};
 use crate::paths::{RemotePath, means_into};
 use crate::progress::Progress;
 use landfall::Client;
-use landfall::transfer::{Outcome, Source, Upload, UploadFailure, hash_file};
+use landfall::transfer::{Engine, Outcome, Settings, Source, Upload, UploadFailure, hash_file};
 use landfall_protocol::Rev;
 use landfall_protocol::types::files::{CommitInfo, FileMetadata, Metadata, WriteMode};
 use serde_json::{Map, Value};
@@ -63,8 +63,8 @@ pub(crate) async fn run(args: &Put, client: &Client, out: Output) -> Result<()> 
     commit.mute = args.mute;
 
     let progress = Progress::new(path.shown());
-    let upload = Upload::new(client.clone(), source, commit).events(progress.clone());
-    let outcome = upload.run().await;
+    let engine = Engine::with_events(client.clone(), Settings::default(), progress.clone());
+    let outcome = Upload::new(&engine, source, commit).run().await;
     progress.clear();
     match outcome {
         Outcome::Done(done) => {

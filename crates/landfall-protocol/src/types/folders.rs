@@ -61,6 +61,25 @@ wire_struct! {
     }
 }
 
+impl ListFolderArg {
+    /// A listing of this folder with the specification's defaults.
+    pub fn new(path: PathROrId) -> Self {
+        Self {
+            path,
+            recursive: false,
+            include_media_info: false,
+            include_deleted: false,
+            include_has_explicit_shared_members: false,
+            include_mounted_folders: true,
+            limit: None,
+            shared_link: None,
+            include_property_groups: None,
+            include_non_downloadable_files: true,
+            include_restorable_info: false,
+        }
+    }
+}
+
 wire_struct! {
     /// A shared link (Spec: `files.SharedLink`).
     pub struct SharedLink {

@@ -65,6 +65,16 @@ impl Canned {
         Self::new(409, "application/json", body)
     }
 
+    /// 200 with this JSON.
+    pub fn success(json: &str) -> Self {
+        Self::new(200, "application/json", json)
+    }
+
+    /// 431 as a machine in between says it that finds the headers too long.
+    pub fn too_long() -> Self {
+        Self::new(431, "text/html", "<h1>Request Header Fields Too Large</h1>")
+    }
+
     /// The answer as it goes over the wire.
     pub(super) fn to_bytes(&self) -> Vec<u8> {
         let retry_after = match self.retry_after {

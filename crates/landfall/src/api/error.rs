@@ -179,6 +179,16 @@ impl<E> CallError<E> {
         }))
     }
 
+    /// The failure of one entry of a batch, whose call succeeded.
+    #[cfg(feature = "transfer")]
+    pub(crate) fn of_entry(endpoint: &Endpoint, route: RouteId, error: E) -> Self
+    where
+        E: Wire,
+    {
+        let refusal = Refusal::new(route, &ErrorEnvelope::of(&error));
+        Self::new(endpoint, route, Failure::Route { error, refusal }, None)
+    }
+
     /// The route that was called.
     pub fn route(&self) -> RouteId {
         self.0.route

@@ -20,6 +20,7 @@ const STUCK: u32 = 3;
 pub struct Download {
     client: Client,
     path: ReadPath,
+    name: Arc<str>,
     retry: RetryPolicy,
     events: Arc<dyn Events>,
 }
@@ -86,6 +87,7 @@ impl Download {
     pub fn new(client: Client, path: ReadPath) -> Self {
         Self {
             client,
+            name: Arc::from(path.as_str()),
             path,
             retry: RetryPolicy::default(),
             events: nobody(),
@@ -224,6 +226,7 @@ impl Download {
                 break;
             }
             self.events.event(Event::Progress {
+                file: Arc::clone(&self.name),
                 done: hasher.length(),
                 total: Some(size),
             });

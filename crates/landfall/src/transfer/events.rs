@@ -1,15 +1,48 @@
 //! What a transfer tells while it works.
 
+use super::put::Verdict;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Something happened in a transfer.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Something happened in a transfer. Files go by the name that they have, or will have, at the
+/// service.
+#[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Event {
-    /// Bytes moved. `done` counts from the beginning of the file and goes back when bytes have
-    /// to be sent again.
+    /// So much is to be sent.
+    Planned {
+        /// Files.
+        files: u64,
+        /// Bytes in them, as far as that is known.
+        bytes: u64,
+    },
+    /// An earlier run sent a part of the file, which isn't sent again.
+    Resumed {
+        /// The file.
+        file: Arc<str>,
+        /// Bytes that are there.
+        stored: u64,
+        /// Bytes in the file.
+        total: u64,
+    },
+    /// What an earlier run sent of the file is of no use any more.
+    StartedAnew {
+        /// The file.
+        file: Arc<str>,
+        /// Why.
+        why: &'static str,
+    },
+    /// What is sent can't be written down: a stop will cost all of it.
+    NoJournal {
+        /// The file.
+        file: Arc<str>,
+        /// Why, one line.
+        why: String,
+    },
+    /// Bytes moved. `done` goes back when bytes have to be sent again.
     Progress {
+        /// The file.
+        file: Arc<str>,
         /// Bytes so far.
         done: u64,
         /// Bytes in the file, if that is known.
@@ -25,6 +58,22 @@ pub enum Event {
         failures: u32,
         /// How long the wait before the repetition is.
         wait: Duration,
+    },
+    /// The service asked for a pause, and nothing is sent until it is over.
+    Paused {
+        /// In the service's words.
+        why: String,
+        /// How long it is.
+        wait: Duration,
+    },
+    /// A file of a plan is through.
+    Settled {
+        /// The file.
+        file: Arc<str>,
+        /// Bytes in it, when the plan was made.
+        size: u64,
+        /// What became of it.
+        verdict: Arc<Verdict>,
     },
 }
 

@@ -1,13 +1,21 @@
 //! How an upload ends.
 
+use super::journal::JournalError;
 use super::source::SourceError;
 use crate::CallError;
 use bytes::Bytes;
 use landfall_protocol::ContentHash;
-use landfall_protocol::types::files::FileMetadata;
-use landfall_protocol::types::sessions::{
-    UploadSessionAppendError, UploadSessionFinishError, UploadSessionStartError,
+use landfall_protocol::routes::NoError;
+use landfall_protocol::types::batches::{
+    UploadSessionAppendBatchEntryError, UploadSessionAppendBatchError,
 };
+use landfall_protocol::types::files::FileMetadata;
+use landfall_protocol::types::folders::CreateFolderError;
+use landfall_protocol::types::sessions::{
+    UploadSessionAppendError, UploadSessionFinishError, UploadSessionLookupError,
+    UploadSessionStartError,
+};
+use std::sync::Arc;
 
 /// How an upload ended. There is no fourth way, short of the program's own end.
 #[derive(Debug)]
@@ -31,8 +39,8 @@ pub struct Uploaded {
     pub size: u64,
     /// Their content hash.
     pub content_hash: ContentHash,
-    /// The JSON of the finish as it came; `None` if its answer was lost and the file was found
-    /// at its path instead.
+    /// The JSON of the finish as it came; `None` if it was answered together with others, or if
+    /// its answer was lost and the file was found at its path instead.
     pub raw: Option<Bytes>,
 }
 
@@ -49,9 +57,32 @@ pub enum UploadFailure {
     /// The session does not take the bytes.
     #[error(transparent)]
     Append(CallError<UploadSessionAppendError>),
+    /// The bytes were refused, one file of a batch.
+    #[error(transparent)]
+    Entry(CallError<UploadSessionAppendBatchEntryError>),
     /// The session could not be finished.
     #[error(transparent)]
     Finish(CallError<UploadSessionFinishError>),
+    /// A call for several files failed for good.
+    #[error(transparent)]
+    Batch(BatchFailure),
+    /// An empty folder could not be made.
+    #[error(transparent)]
+    Folder(CallError<CreateFolderError>),
+    /// Something else is there.
+    #[error("{what} is at {path}; choose what to do about it, or another path")]
+    Exists {
+        /// Where.
+        path: String,
+        /// What, for people.
+        what: &'static str,
+    },
+    /// Another run is at the same upload.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// Sessions are gone as soon as they are begun.
+    #[error("the service forgets upload sessions before they are finished; try again later")]
+    SessionGone,
     /// The session holds bytes that this upload didn't send.
     #[error("the upload session holds {held} bytes where {sent} were sent; start the upload again")]
     Offset {
@@ -76,6 +107,38 @@ pub enum UploadFailure {
         /// Size and hash by the service.
         got: (u64, String),
     },
+}
+
+impl UploadFailure {
+    /// Whether another session would do what this one can't any more.
+    pub(super) fn is_session_gone(&self) -> bool {
+        let Self::Finish(error) = self else {
+            return false;
+        };
+        matches!(
+            error.route_error(),
+            Some(
+                UploadSessionFinishError::LookupFailed(UploadSessionLookupError::NotFound)
+                    | UploadSessionFinishError::ConcurrentSessionMissingData
+                    | UploadSessionFinishError::ConcurrentSessionNotClosed
+            )
+        )
+    }
+}
+
+/// A call for several files failed; all of them share this.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BatchFailure {
+    /// No sessions could be begun.
+    #[error(transparent)]
+    Start(Arc<CallError<NoError>>),
+    /// The body with the bytes of all didn't get through.
+    #[error(transparent)]
+    Append(Arc<CallError<UploadSessionAppendBatchError>>),
+    /// The sessions could not be finished.
+    #[error(transparent)]
+    Finish(Arc<CallError<NoError>>),
 }
 
 /// It can't be told whether the file was saved.

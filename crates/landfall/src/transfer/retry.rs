@@ -5,39 +5,45 @@ use crate::CallError;
 use landfall_protocol::errors::Class;
 use std::fmt::Debug;
 use std::hash::{BuildHasher, Hasher, RandomState};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-/// How often a failing request is repeated. Failures count in a row: whatever succeeds in
+/// How long a failing request is repeated. Failures count in a row: whatever succeeds in
 /// between, even a single byte of a download, starts the count anew.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RetryPolicy {
-    /// Failures in a row after which to give up; 1 means never to repeat. Default: 8.
+    /// Failures in a row after which to give up; 1 means never to repeat. Default: no limit but
+    /// the `patience`.
     pub failures: u32,
     /// Longest wait before the first repetition; doubled for each further one. Default: half a
     /// second.
     pub first: Duration,
     /// Longest wait by doubling. Default: 30 seconds.
     pub most: Duration,
+    /// Time since the first failure in a row after which to give up. Default: 15 minutes, three
+    /// of the longest pauses that services have been seen to ask for.
+    pub patience: Duration,
 }
 
 impl Default for RetryPolicy {
     fn default() -> Self {
         Self {
-            failures: 8,
+            failures: u32::MAX,
             first: Duration::from_millis(500),
             most: Duration::from_secs(30),
+            patience: Duration::from_secs(15 * 60),
         }
     }
 }
 
 /// The longest `Retry-After` that is obeyed in full. Services have been seen to ask for 300
 /// seconds; what they say is an upper bound, so trying after that is legal.
-const LONGEST_OBEYED: Duration = Duration::from_secs(300);
+pub(super) const LONGEST_OBEYED: Duration = Duration::from_secs(300);
 
 /// The failures of one request.
 pub(super) struct Attempts {
     policy: RetryPolicy,
     failures: u32,
+    since: Option<Instant>,
 }
 
 impl Attempts {
@@ -45,12 +51,19 @@ impl Attempts {
         Self {
             policy,
             failures: 0,
+            since: None,
         }
     }
 
     /// Something succeeded.
     pub(super) fn reset(&mut self) {
         self.failures = 0;
+        self.since = None;
+    }
+
+    /// Failures in a row.
+    pub(super) fn failures(&self) -> u32 {
+        self.failures
     }
 
     /// Counts a failure; the wait before the next attempt, or `None` to give up.
@@ -64,7 +77,9 @@ impl Attempts {
         let most = most.min(self.policy.most);
         // From half of it up, so that clients which failed together don't return together.
         let own = most.mul_f64(0.5 + 0.5 * random_fraction());
-        Some(own.max(asked.unwrap_or_default().min(LONGEST_OBEYED)))
+        let wait = own.max(asked.unwrap_or_default().min(LONGEST_OBEYED));
+        let lasted = self.since.get_or_insert_with(Instant::now).elapsed();
+        (lasted + wait <= self.policy.patience).then_some(wait)
     }
 
     /// After a failed call: waits if it is worth repeating, else gives the error back.
@@ -74,8 +89,7 @@ impl Attempts {
         error: CallError<E>,
         events: &dyn Events,
     ) -> Result<(), CallError<E>> {
-        // An answer that nobody can read may hide a success, or a proxy's bad moment.
-        if error.class() != Class::Temporary && !error.may_have_happened() {
+        if !is_worth_repeating(&error) {
             return Err(error);
         }
         let Some(wait) = self.failed(error.retry_after()) else {
@@ -91,6 +105,12 @@ impl Attempts {
         tokio::time::sleep(wait).await;
         Ok(())
     }
+}
+
+/// Whether the same call may succeed later. An answer that nobody can read may hide a success,
+/// or a proxy's bad moment.
+pub(super) fn is_worth_repeating<E: Debug>(error: &CallError<E>) -> bool {
+    error.class() == Class::Temporary || error.may_have_happened()
 }
 
 /// Whether a call may be repeated although it may have been carried out.
@@ -151,6 +171,7 @@ mod tests {
             failures: 5,
             first: Duration::from_secs(1),
             most: Duration::from_secs(3),
+            patience: Duration::from_secs(3600),
         };
         let mut attempts = Attempts::new(policy);
         for most in [1, 2, 3, 3] {
@@ -161,6 +182,17 @@ mod tests {
         assert_eq!(attempts.failed(None), None);
         attempts.reset();
         assert!(attempts.failed(None).is_some());
+    }
+
+    #[test]
+    fn waits_that_would_outlast_the_patience_are_not_begun() {
+        let policy = RetryPolicy {
+            patience: Duration::from_secs(60),
+            ..RetryPolicy::default()
+        };
+        let mut attempts = Attempts::new(policy);
+        assert!(attempts.failed(Some(Duration::from_secs(59))).is_some());
+        assert_eq!(attempts.failed(Some(Duration::from_secs(61))), None);
     }
 
     #[test]

@@ -12,9 +12,9 @@ use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, spawn_blocking};
 
 /// The content of an upload.
-pub struct Source(Kind);
+pub struct Source(pub(super) Kind);
 
-enum Kind {
+pub(super) enum Kind {
     File(Opened),
     Stream {
         name: String,
@@ -23,11 +23,24 @@ enum Kind {
 }
 
 /// A file and what it looked like when it was opened.
-struct Opened {
+pub(super) struct Opened {
     file: File,
     path: PathBuf,
     size: u64,
     modified: Option<SystemTime>,
+    inode: Option<(u64, u64)>,
+}
+
+/// What a file is known by from one run to the next: if any of it differs, it is not the same
+/// file with the same content. A change that leaves all of it alone can't be told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Identity {
+    pub(super) path: PathBuf,
+    pub(super) size: u64,
+    /// Time of the last change, as fine as the file system has it.
+    pub(super) modified: Option<SystemTime>,
+    /// Device and inode, where there are such.
+    pub(super) inode: Option<(u64, u64)>,
 }
 
 /// The content can't be read.
@@ -139,7 +152,7 @@ pub fn hash_file(path: &Path) -> Result<(u64, ContentHash), SourceError> {
 }
 
 impl Opened {
-    fn new(path: PathBuf) -> Result<Self, SourceError> {
+    pub(super) fn new(path: PathBuf) -> Result<Self, SourceError> {
         let unreadable = |why| SourceError::Unreadable {
             path: path.clone(),
             why,
@@ -158,12 +171,33 @@ impl Opened {
             file,
             size: now.len(),
             modified: now.modified().ok(),
+            inode: inode(&now),
             path,
         })
     }
 
+    pub(super) fn size(&self) -> u64 {
+        self.size
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(super) fn identity(&self) -> Identity {
+        // Another way to the same file is no other file; and a relative one means another file
+        // in another directory.
+        let path = std::fs::canonicalize(&self.path).unwrap_or_else(|_| self.path.clone());
+        Identity {
+            path,
+            size: self.size,
+            modified: self.modified,
+            inode: self.inode,
+        }
+    }
+
     /// Fills the buffer from the offset.
-    fn read(&self, buffer: &mut [u8], offset: u64) -> Result<(), SourceError> {
+    pub(super) fn read(&self, buffer: &mut [u8], offset: u64) -> Result<(), SourceError> {
         read_exact_at(&self.file, buffer, offset).map_err(|why| match why.kind() {
             io::ErrorKind::UnexpectedEof => self.changed(),
             _ => SourceError::Unreadable {
@@ -173,7 +207,8 @@ impl Opened {
         })
     }
 
-    fn check_unchanged(&self) -> Result<(), SourceError> {
+    /// Whether the file still looks as it did when it was opened.
+    pub(super) fn check_unchanged(&self) -> Result<(), SourceError> {
         let now = self
             .file
             .metadata()
@@ -193,6 +228,17 @@ impl Opened {
             path: self.path.clone(),
         }
     }
+}
+
+#[cfg(unix)]
+fn inode(metadata: &Metadata) -> Option<(u64, u64)> {
+    use std::os::unix::fs::MetadataExt;
+    Some((metadata.dev(), metadata.ino()))
+}
+
+#[cfg(not(unix))]
+fn inode(_: &Metadata) -> Option<(u64, u64)> {
+    None
 }
 
 fn not_a_file(metadata: &Metadata) -> Option<&'static str> {

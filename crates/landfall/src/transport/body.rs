@@ -1,7 +1,10 @@
 //! The body of a request, handed over in slices so that progress shows.
 
+#[cfg(feature = "transfer")]
+use super::bandwidth::{Bandwidth, Turn};
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
+use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::fmt;
 use std::pin::Pin;
@@ -16,8 +19,11 @@ const SLICE: usize = 64 * 1024;
 /// The bytes that an upload-style request carries. Cloning shares them.
 #[derive(Clone, Default)]
 pub struct Payload {
-    data: Bytes,
+    /// In the order of the body; none is empty.
+    parts: VecDeque<Bytes>,
     sent: Option<Arc<dyn Fn(u64) + Send + Sync>>,
+    #[cfg(feature = "transfer")]
+    bandwidth: Option<Arc<Bandwidth>>,
 }
 
 impl Payload {
@@ -46,37 +52,53 @@ impl Payload {
         })
     }
 
+    /// The body of these parts, one behind the other.
+    pub fn of_parts(parts: impl IntoIterator<Item = Bytes>) -> Self {
+        let parts = parts.into_iter().filter(|part| !part.is_empty()).collect();
+        Self {
+            parts,
+            ..Self::default()
+        }
+    }
+
+    /// Shares this bandwidth with all bodies that are sent under it.
+    #[cfg(feature = "transfer")]
+    pub(crate) fn under(mut self, bandwidth: Option<&Arc<Bandwidth>>) -> Self {
+        self.bandwidth = bandwidth.cloned();
+        self
+    }
+
     /// How many bytes.
     pub fn len(&self) -> u64 {
-        self.data.len() as u64
+        self.parts.iter().map(|part| part.len() as u64).sum()
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.data.is_empty()
+        self.parts.is_empty()
     }
 
     pub(super) fn into_body(self, progress: Arc<Progress>) -> WatchedBody {
         WatchedBody {
-            rest: self.data,
+            rest: self.len(),
+            parts: self.parts,
             sent: self.sent,
             progress,
+            #[cfg(feature = "transfer")]
+            turn: self.bandwidth.map(Turn::new),
         }
     }
 }
 
 impl<T: Into<Bytes>> From<T> for Payload {
     fn from(data: T) -> Self {
-        Self {
-            data: data.into(),
-            sent: None,
-        }
+        Self::of_parts([data.into()])
     }
 }
 
 impl fmt::Debug for Payload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Payload({} bytes)", self.data.len())
+        write!(f, "Payload({} bytes)", self.len())
     }
 }
 
@@ -104,9 +126,26 @@ impl Progress {
 }
 
 pub(super) struct WatchedBody {
-    rest: Bytes,
+    parts: VecDeque<Bytes>,
+    /// Bytes in them.
+    rest: u64,
     sent: Option<Arc<dyn Fn(u64) + Send + Sync>>,
     progress: Arc<Progress>,
+    #[cfg(feature = "transfer")]
+    turn: Option<Turn>,
+}
+
+impl WatchedBody {
+    /// The next bytes to hand over.
+    fn slice(&mut self) -> Option<Bytes> {
+        let part = self.parts.front_mut()?;
+        let slice = part.split_to(SLICE.min(part.len()));
+        if part.is_empty() {
+            self.parts.pop_front();
+        }
+        self.rest -= slice.len() as u64;
+        Some(slice)
+    }
 }
 
 impl http_body::Body for WatchedBody {
@@ -115,28 +154,33 @@ impl http_body::Body for WatchedBody {
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
+        _context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        if self.rest.is_empty() {
-            return Poll::Ready(None);
+        #[cfg(feature = "transfer")]
+        {
+            let next = self.parts.front().map_or(0, |part| SLICE.min(part.len()));
+            if let Some(turn) = &mut self.turn
+                && turn.poll(next as u64, _context).is_pending()
+            {
+                return Poll::Pending;
+            }
         }
-        let take = SLICE.min(self.rest.len());
-        let slice = self.rest.split_to(take);
-        let before = self
-            .progress
-            .taken
-            .fetch_add(take as u64, Ordering::Relaxed);
+        let Some(slice) = self.slice() else {
+            return Poll::Ready(None);
+        };
+        let take = slice.len() as u64;
+        let before = self.progress.taken.fetch_add(take, Ordering::Relaxed);
         if let Some(sent) = &self.sent {
-            sent(before + take as u64);
+            sent(before + take);
         }
         Poll::Ready(Some(Ok(Frame::data(slice))))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.rest.is_empty()
+        self.parts.is_empty()
     }
 
     fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.rest.len() as u64)
+        SizeHint::with_exact(self.rest)
     }
 }

@@ -5,13 +5,16 @@ mod downloads;
 mod finish;
 mod gone;
 mod requests;
+mod resume;
 mod sessions;
 mod sources;
 
 use landfall::protocol::ContentHash;
 use landfall::protocol::path::WritePathOrId;
 use landfall::protocol::types::files::CommitInfo;
-use landfall::transfer::{Outcome, RetryPolicy, Source, Upload, UploadFailure, Uploaded};
+use landfall::transfer::{
+    Engine, Outcome, RetryPolicy, Settings, Source, Upload, UploadFailure, Uploaded,
+};
 use landfall::{Client, Endpoint, Secret};
 use landfall_testkit::faults::{Canned, Fault, Gate, Plan, Proxy};
 use landfall_testkit::{Stores, TestServer, pattern};
@@ -34,6 +37,7 @@ const QUICK: RetryPolicy = RetryPolicy {
     failures: 5,
     first: Duration::from_millis(1),
     most: Duration::from_millis(2),
+    patience: Duration::from_secs(60),
 };
 
 /// Runs a test against a server of its own.
@@ -68,9 +72,15 @@ fn stream(data: &[u8]) -> Source {
 }
 
 fn upload(client: &Client, source: Source, commit: CommitInfo) -> Upload {
-    Upload::new(client.clone(), source, commit)
-        .chunk_size(CHUNK as u64)
-        .retry(QUICK)
+    Upload::new(&Engine::new(client.clone(), settings()), source, commit)
+}
+
+fn settings() -> Settings {
+    Settings {
+        chunk: Some(CHUNK as u64),
+        retry: QUICK,
+        ..Settings::default()
+    }
 }
 
 /// Uploads through a proxy with this plan, to the end of both.

@@ -1,0 +1,174 @@
+//! What is at the service where files are to go: one listing instead of a question per file.
+
+use super::engine::Engine;
+use super::plan::Plan;
+use super::retry::Repeatable;
+use crate::CallError;
+use landfall_protocol::limits::LIST_PAGE;
+use landfall_protocol::path::{PathROrId, ReadPath, fold_name};
+use landfall_protocol::types::files::{GetMetadataArg, GetMetadataError, LookupError, Metadata};
+use landfall_protocol::types::folders::{
+    ListFolderArg, ListFolderContinueArg, ListFolderContinueError, ListFolderError, PageLimit,
+};
+use landfall_protocol::{ContentHash, DisplayPath};
+use std::collections::{BTreeMap, HashMap};
+
+/// Files that go into one folder, from which on the folder is listed instead of asking for each.
+const WORTH_A_LISTING: usize = 3;
+
+/// What is there, by folded path.
+#[derive(Debug, Default)]
+pub(super) struct Existing {
+    found: HashMap<Box<str>, Found>,
+}
+
+/// Something that is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Found {
+    File {
+        size: u64,
+        hash: Option<ContentHash>,
+    },
+    Folder,
+}
+
+/// It can't be told what is there.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LookFailure {
+    /// A folder can't be listed.
+    #[error(transparent)]
+    List(#[from] CallError<ListFolderError>),
+    /// The rest of a listing doesn't come.
+    #[error(transparent)]
+    Continue(#[from] CallError<ListFolderContinueError>),
+    /// A path can't be looked at.
+    #[error(transparent)]
+    Metadata(#[from] CallError<GetMetadataError>),
+}
+
+impl Existing {
+    /// What is at all places of the plan.
+    pub(super) async fn look(engine: &Engine, plan: &Plan) -> Result<Self, LookFailure> {
+        let mut existing = Self::default();
+        let mut files: BTreeMap<String, Vec<&DisplayPath>> = BTreeMap::new();
+        for (there, is_folder) in plan.targets() {
+            if is_folder {
+                existing.list(engine, there, true).await?;
+            } else {
+                let folder = there.parent().as_str().to_owned();
+                files.entry(folder).or_default().push(there);
+            }
+        }
+        for (folder, files) in files {
+            if files.len() >= WORTH_A_LISTING {
+                let folder = DisplayPath::parse(&folder).expect("it is the parent of a path");
+                existing.list(engine, &folder, false).await?;
+            } else {
+                for file in files {
+                    existing.ask(engine, file).await?;
+                }
+            }
+        }
+        Ok(existing)
+    }
+
+    pub(super) fn at(&self, there: &DisplayPath) -> Option<Found> {
+        self.found.get(&*fold_name(there.as_str())).copied()
+    }
+
+    async fn list(
+        &mut self,
+        engine: &Engine,
+        folder: &DisplayPath,
+        recursive: bool,
+    ) -> Result<(), LookFailure> {
+        let path = PathROrId::parse(folder.as_str()).expect("it is a path");
+        let arg = ListFolderArg {
+            recursive,
+            limit: Some(PageLimit::new(LIST_PAGE)),
+            ..ListFolderArg::new(path)
+        };
+        let what = "listing the folder";
+        let listed = engine.repeat(Repeatable::Always, what, || {
+            engine.client().list_folder(&arg)
+        });
+        let mut page = match listed.await {
+            Ok(reply) => reply.value,
+            Err(error) => match error.route_error() {
+                Some(ListFolderError::Path(LookupError::NotFound)) => return Ok(()),
+                // What is in the way is no folder: the commits will say so.
+                Some(ListFolderError::Path(LookupError::NotFolder)) => return Ok(()),
+                _ => return Err(error.into()),
+            },
+        };
+        if !folder.is_root() {
+            self.insert(folder.as_str(), Found::Folder);
+        }
+        loop {
+            page.entries.into_iter().for_each(|entry| self.add(entry));
+            if !page.has_more {
+                return Ok(());
+            }
+            let arg = ListFolderContinueArg {
+                cursor: page.cursor,
+            };
+            let next = engine.repeat(Repeatable::Always, what, || {
+                engine.client().list_folder_continue(&arg)
+            });
+            page = next.await?.value;
+        }
+    }
+
+    async fn ask(&mut self, engine: &Engine, path: &DisplayPath) -> Result<(), LookFailure> {
+        let arg = GetMetadataArg {
+            path: ReadPath::parse(path.as_str()).expect("it is a path"),
+            include_media_info: false,
+            include_deleted: false,
+            include_has_explicit_shared_members: false,
+            include_property_groups: None,
+        };
+        let what = "looking at the path";
+        let found = engine.repeat(Repeatable::Always, what, || {
+            engine.client().get_metadata(&arg)
+        });
+        match found.await {
+            Ok(reply) => self.add(reply.value),
+            Err(error) => match error.route_error() {
+                Some(GetMetadataError::Path(LookupError::NotFound)) => {}
+                _ => return Err(error.into()),
+            },
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, entry: Metadata) {
+        match entry {
+            Metadata::File(file) => {
+                let path = file.path_lower.or(file.path_display).unwrap_or_default();
+                let found = Found::File {
+                    size: file.size,
+                    hash: file.content_hash,
+                };
+                self.insert(&path, found);
+            }
+            Metadata::Folder(folder) => {
+                let path = folder
+                    .path_lower
+                    .or(folder.path_display)
+                    .unwrap_or_default();
+                self.insert(&path, Found::Folder);
+            }
+            Metadata::Deleted(_) => {}
+        }
+    }
+
+    fn insert(&mut self, path: &str, found: Found) {
+        self.found.insert(fold_name(path).into_boxed_str(), found);
+    }
+
+    /// Paths that are there, folded, with what they are.
+    pub(super) fn paths(&self) -> impl Iterator<Item = (&str, Found)> {
+        self.found.iter().map(|(path, found)| (&**path, *found))
+    }
+}

@@ -1,0 +1,244 @@
+//! One pace for all requests of a client.
+//!
+//! Three rules, each shared by everybody who sends: so many requests at once and no more, which
+//! follows what the line and the service are seen to carry; when the service asks for a pause,
+//! all of them pause; and a request carries as many bytes as the line moves in about a second.
+
+use landfall_protocol::limits::{CLIENT_BODY, HASH_BLOCK};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep_until};
+
+/// Requests at once at the beginning. Ours: enough to learn what a line carries from.
+const FIRST_WINDOW: usize = 4;
+
+/// More requests are worth their trouble if the goodput grows by this. Ours.
+const WORTH_IT: f64 = 1.1;
+
+/// After so many rounds without trouble one more request is tried again: lines change. Ours.
+const PROBE_AFTER: u32 = 16;
+
+/// Time on the wire that a request is made for: long against a round trip, short against the
+/// patience of people and of proxies between. Ours.
+const REQUEST_TIME: Duration = Duration::from_millis(1500);
+
+/// Weight of the newest request in what is known of the speed of one.
+const NEWEST: f64 = 0.3;
+
+/// The pace of all who hold it.
+#[derive(Debug)]
+pub(super) struct Governor {
+    most: usize,
+    state: Mutex<State>,
+    /// Somebody may go on.
+    changed: Notify,
+}
+
+#[derive(Debug)]
+struct State {
+    /// Requests that may be on their way at once.
+    window: usize,
+    under_way: usize,
+    /// Nobody sends before this.
+    paused_until: Option<Instant>,
+    /// Whether the window is still looking for its size.
+    searching: bool,
+    /// Bytes per second of one request.
+    speed: Option<f64>,
+    round: Round,
+    /// Bytes per second of all requests in the best round so far, and rounds since the window
+    /// changed.
+    best: f64,
+    quiet_rounds: u32,
+}
+
+/// A while over which goodput is measured.
+#[derive(Debug)]
+struct Round {
+    begun: Instant,
+    answers: usize,
+    bytes: u64,
+    /// Whether there was ever a request that had to wait for another to end.
+    full: bool,
+}
+
+impl Round {
+    fn new(now: Instant) -> Self {
+        Self {
+            begun: now,
+            answers: 0,
+            bytes: 0,
+            full: false,
+        }
+    }
+}
+
+impl Governor {
+    /// A pace of at most this many requests at once.
+    pub(super) fn new(most: usize) -> Arc<Self> {
+        let most = most.max(1);
+        Arc::new(Self {
+            most,
+            state: Mutex::new(State {
+                window: FIRST_WINDOW.min(most),
+                under_way: 0,
+                paused_until: None,
+                searching: true,
+                speed: None,
+                round: Round::new(Instant::now()),
+                best: 0.0,
+                quiet_rounds: 0,
+            }),
+            changed: Notify::new(),
+        })
+    }
+
+    /// Waits for the turn of one request, which lasts until what is returned is dropped.
+    pub(super) async fn turn(self: &Arc<Self>) -> Turn {
+        loop {
+            let changed = self.changed.notified();
+            let pause = {
+                let mut state = self.state();
+                let now = Instant::now();
+                match state.paused_until {
+                    Some(until) if until > now => Some(until),
+                    _ if state.under_way < state.window => {
+                        state.under_way += 1;
+                        return Turn {
+                            governor: Arc::clone(self),
+                            begun: now,
+                        };
+                    }
+                    _ => {
+                        state.round.full = true;
+                        None
+                    }
+                }
+            };
+            match pause {
+                Some(until) => sleep_until(until).await,
+                None => changed.await,
+            }
+        }
+    }
+
+    /// Requests that may be on their way at once, by now.
+    pub(super) fn window(&self) -> usize {
+        self.state().window
+    }
+
+    /// Bytes for one request: whole blocks, as many as take [`REQUEST_TIME`], at least one, and
+    /// no more than `most`.
+    pub(super) fn request_size(&self, most: u64) -> u64 {
+        let speed = self.state().speed;
+        let wanted = speed.map_or(0.0, |speed| speed * REQUEST_TIME.as_secs_f64());
+        let most = most.min(CLIENT_BODY).max(HASH_BLOCK);
+        let wanted = (wanted as u64).clamp(HASH_BLOCK, most);
+        wanted - wanted % HASH_BLOCK
+    }
+
+    /// The service asked everybody to wait; how long it will be.
+    pub(super) fn pause(&self, wait: Duration) -> Duration {
+        let now = Instant::now();
+        let mut state = self.state();
+        let until = now + wait;
+        let until = state.paused_until.map_or(until, |other| other.max(until));
+        state.paused_until = Some(until);
+        state.shrink(now);
+        until.saturating_duration_since(now)
+    }
+
+    /// The service has trouble, and may have less with fewer requests.
+    pub(super) fn slow_down(&self) {
+        self.state().shrink(Instant::now());
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn shrink(&mut self, now: Instant) {
+        // Many requests fail of one cause: only the first in a round counts.
+        if self.round.begun < now || self.searching {
+            self.window = (self.window / 2).max(1);
+            self.searching = false;
+            self.best = 0.0;
+            self.quiet_rounds = 0;
+            self.round = Round::new(now + Duration::from_millis(100));
+        }
+    }
+
+    /// Takes note of an answer to a request of so many bytes.
+    fn answered(&mut self, bytes: u64, took: Duration, now: Instant, most: usize) {
+        if bytes >= HASH_BLOCK {
+            let speed = bytes as f64 / took.as_secs_f64().max(1e-6);
+            self.speed = Some(match self.speed {
+                Some(before) => before + (speed - before) * NEWEST,
+                None => speed,
+            });
+        }
+        self.round.answers += 1;
+        self.round.bytes += bytes;
+        // In a round each request of the window is answered once, or nearly.
+        if self.round.answers < self.window || now <= self.round.begun {
+            return;
+        }
+        let lasted = now.duration_since(self.round.begun).as_secs_f64();
+        let goodput = self.round.bytes as f64 / lasted.max(1e-6);
+        let full = self.round.full;
+        self.round = Round::new(now);
+        if !full {
+            // Nobody waited: more room would not have been used.
+            return;
+        }
+        self.quiet_rounds += 1;
+        if goodput > self.best * WORTH_IT {
+            self.best = goodput;
+            let more = if self.searching {
+                self.window.div_ceil(2)
+            } else {
+                1
+            };
+            self.window = (self.window + more).min(most);
+            self.quiet_rounds = 0;
+        } else if self.quiet_rounds >= PROBE_AFTER {
+            self.best = goodput;
+            self.searching = false;
+            self.window = (self.window + 1).min(most);
+            self.quiet_rounds = 0;
+        }
+    }
+}
+
+/// The turn of one request.
+#[derive(Debug)]
+pub(super) struct Turn {
+    governor: Arc<Governor>,
+    begun: Instant,
+}
+
+impl Turn {
+    /// The request was answered, and these bytes of it count.
+    pub(super) fn answered(&self, bytes: u64) {
+        let now = Instant::now();
+        let took = now.duration_since(self.begun);
+        let most = self.governor.most;
+        self.governor.state().answered(bytes, took, now, most);
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        let room = {
+            let mut state = self.governor.state();
+            state.under_way -= 1;
+            state.window.saturating_sub(state.under_way)
+        };
+        for _ in 0..room.min(2) {
+            self.governor.changed.notify_one();
+        }
+    }
+}

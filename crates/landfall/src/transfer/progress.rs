@@ -1,0 +1,83 @@
+//! How far a file is on the wire.
+
+use super::events::{Event, Events};
+use crate::Payload;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Counts the bytes of one file that were handed to connections, by however many requests.
+/// Cloning shares the count.
+#[derive(Clone)]
+pub(super) struct FileProgress {
+    file: Arc<str>,
+    total: Option<u64>,
+    done: Arc<AtomicU64>,
+    events: Arc<dyn Events>,
+}
+
+impl FileProgress {
+    /// Of so many bytes, if that is known, so many are done.
+    pub(super) fn new(
+        file: Arc<str>,
+        total: Option<u64>,
+        done: u64,
+        events: Arc<dyn Events>,
+    ) -> Self {
+        Self {
+            file,
+            total,
+            done: Arc::new(AtomicU64::new(done)),
+            events,
+        }
+    }
+
+    /// A payload whose bytes are counted. They are counted out again if the request fails,
+    /// unless [`Counted::keep`] says that it didn't.
+    pub(super) fn count(&self, payload: Payload) -> (Payload, Counted) {
+        let counted = Counted {
+            bytes: Arc::default(),
+            progress: self.clone(),
+            kept: false,
+        };
+        let (bytes, progress) = (Arc::clone(&counted.bytes), self.clone());
+        let payload = payload.on_sent(move |sent| {
+            let before = bytes.swap(sent, Ordering::Relaxed);
+            let more = sent.saturating_sub(before);
+            let done = progress.done.fetch_add(more, Ordering::Relaxed) + more;
+            progress.tell(done);
+        });
+        (payload, counted)
+    }
+
+    fn tell(&self, done: u64) {
+        self.events.event(Event::Progress {
+            file: Arc::clone(&self.file),
+            done,
+            total: self.total,
+        });
+    }
+}
+
+/// The bytes of one request.
+pub(super) struct Counted {
+    bytes: Arc<AtomicU64>,
+    progress: FileProgress,
+    kept: bool,
+}
+
+impl Counted {
+    /// The request succeeded.
+    pub(super) fn keep(mut self) {
+        self.kept = true;
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        let bytes = self.bytes.load(Ordering::Relaxed);
+        if !self.kept && bytes > 0 {
+            let before = self.progress.done.fetch_sub(bytes, Ordering::Relaxed);
+            self.progress.tell(before - bytes);
+        }
+    }
+}

@@ -1,0 +1,506 @@
+//! A plan, carried out: large files in pieces, small ones together, none waiting for the others.
+
+use super::batch::{self, Group, Learnt, Small};
+use super::engine::Engine;
+use super::events::Event;
+use super::existing::{Existing, Found, LookFailure};
+use super::outcome::{Outcome, OutcomeUnknown, UploadFailure, Uploaded};
+use super::plan::{Plan, Planned};
+use super::retry::Repeatable;
+use super::source::{Source, hash_file};
+use super::upload::Upload;
+use landfall_protocol::path::{WritePath, WritePathOrId};
+use landfall_protocol::types::files::{CommitInfo, WriteConflictError, WriteError, WriteMode};
+use landfall_protocol::types::folders::{CreateFolderArg, CreateFolderError};
+use landfall_protocol::types::sessions::UploadSessionFinishError;
+use landfall_protocol::{ContentHash, DisplayPath, Rev};
+use std::collections::VecDeque;
+use std::sync::Arc;
+use tokio::task::{JoinSet, spawn_blocking};
+
+/// Large files at once. Each has several requests under way, so that more of them only would
+/// leave more of them unfinished. Ours.
+const LARGE: usize = 4;
+
+/// Groups of small files at once: while one is being finished, others are being sent. Ours.
+const GROUPS: usize = 3;
+
+/// Files that are read to be compared, at once. Ours.
+const COMPARED: usize = 4;
+
+/// What to do about a file that is there.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum IfExists {
+    /// Fail, unless its bytes are the same.
+    #[default]
+    Fail,
+    /// Replace it; the service keeps the old revision.
+    Overwrite,
+    /// Leave it if its bytes are the same, replace it otherwise.
+    SkipSame,
+    /// Leave it as it is.
+    Skip,
+    /// Save under another name.
+    Rename,
+    /// Replace this revision and no other.
+    Revision(Rev),
+}
+
+impl IfExists {
+    /// The mode of a commit that does so, and whether it takes another name on a conflict.
+    pub fn mode(&self) -> (WriteMode, bool) {
+        match self {
+            Self::Fail | Self::Skip => (WriteMode::Add, false),
+            Self::Overwrite | Self::SkipSame => (WriteMode::Overwrite, false),
+            Self::Rename => (WriteMode::Add, true),
+            Self::Revision(rev) => (WriteMode::Update(rev.clone()), false),
+        }
+    }
+
+    /// Whether it matters what is there before anything is sent.
+    fn looks_first(&self) -> bool {
+        matches!(self, Self::Fail | Self::SkipSame | Self::Skip)
+    }
+}
+
+/// How files are saved.
+#[derive(Clone, Debug)]
+pub struct PutOptions {
+    /// What to do about a file that is there.
+    pub if_exists: IfExists,
+    /// Whether files keep the time of their last change. Default: yes.
+    pub mtime: bool,
+    /// Raise no notification in the user's clients. Default: no.
+    pub mute: bool,
+}
+
+impl Default for PutOptions {
+    fn default() -> Self {
+        Self {
+            if_exists: IfExists::default(),
+            mtime: true,
+            mute: false,
+        }
+    }
+}
+
+/// What became of a file.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Verdict {
+    /// It is at its path, whole and verified, once.
+    Uploaded(Box<Uploaded>),
+    /// Its bytes were there before, and nothing was sent.
+    AlreadyThere,
+    /// Something is there, and is left alone.
+    Skipped,
+    /// It would be sent; nothing is, in a rehearsal.
+    Would,
+    /// It was not saved; see [`Outcome::Refused`].
+    Refused(UploadFailure),
+    /// It can't be told whether it was saved.
+    Unknown(OutcomeUnknown),
+}
+
+/// How many files ended how.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// Files that were saved, or would be.
+    pub uploaded: u64,
+    /// Bytes in them.
+    pub bytes: u64,
+    /// Files whose bytes were there before.
+    pub already_there: u64,
+    /// Files that were left out because something is there.
+    pub skipped: u64,
+    /// Files that were not saved.
+    pub refused: u64,
+    /// Files of which it can't be told.
+    pub unknown: u64,
+    /// Empty folders that were made.
+    pub folders: u64,
+}
+
+impl Summary {
+    /// Whether all is at its place, or was to be left out.
+    pub fn is_complete(&self) -> bool {
+        self.refused == 0 && self.unknown == 0
+    }
+
+    fn count(&mut self, size: u64, verdict: &Verdict) {
+        match verdict {
+            Verdict::Uploaded(_) | Verdict::Would => {
+                self.uploaded += 1;
+                self.bytes += size;
+            }
+            Verdict::AlreadyThere => self.already_there += 1,
+            Verdict::Skipped => self.skipped += 1,
+            Verdict::Refused(_) => self.refused += 1,
+            Verdict::Unknown(_) => self.unknown += 1,
+        }
+    }
+}
+
+impl Engine {
+    /// Sends the files of a plan and makes its empty folders. What becomes of each file is told
+    /// by [`Event::Settled`], in the order in which it happens.
+    ///
+    /// Dropping the future stops it.
+    ///
+    /// # Errors
+    /// What is there can't be looked at, so nothing was sent.
+    pub async fn put(&self, plan: Plan, options: PutOptions) -> Result<Summary, LookFailure> {
+        self.carry_out(plan, options, false).await
+    }
+
+    /// Does what [`Self::put`] does, but sends nothing.
+    ///
+    /// # Errors
+    /// As for [`Self::put`].
+    pub async fn rehearse(&self, plan: Plan, options: PutOptions) -> Result<Summary, LookFailure> {
+        self.carry_out(plan, options, true).await
+    }
+
+    async fn carry_out(
+        &self,
+        plan: Plan,
+        options: PutOptions,
+        rehearsal: bool,
+    ) -> Result<Summary, LookFailure> {
+        self.tell(Event::Planned {
+            files: plan.len() as u64,
+            bytes: plan.bytes(),
+        });
+        let existing = if options.if_exists.looks_first() {
+            Existing::look(self, &plan).await?
+        } else {
+            Existing::default()
+        };
+        let run = Run {
+            engine: self.clone(),
+            learnt: Arc::default(),
+            plan: Arc::new(plan),
+            existing,
+            options,
+            rehearsal,
+            summary: Summary::default(),
+        };
+        Ok(run.run().await)
+    }
+}
+
+/// A plan under way.
+struct Run {
+    engine: Engine,
+    learnt: Arc<Learnt>,
+    plan: Arc<Plan>,
+    existing: Existing,
+    options: PutOptions,
+    rehearsal: bool,
+    summary: Summary,
+}
+
+/// What to do about a file.
+enum Decision {
+    Send,
+    /// Read it, and compare the hash with this.
+    Compare(ContentHash),
+    Settled(Verdict),
+}
+
+/// Something that ended.
+enum Step {
+    /// A file was compared: whether it is the same.
+    Compared(usize, Result<bool, UploadFailure>),
+    Sent(Vec<(usize, Outcome)>),
+}
+
+/// Files of one kind, from the plan to their end.
+struct Lane {
+    /// Numbers of files that nobody has looked at yet.
+    files: std::vec::IntoIter<u32>,
+    /// Numbers of files that are to be sent.
+    ready: VecDeque<usize>,
+    ready_bytes: u64,
+    comparing: usize,
+    sending: usize,
+}
+
+impl Lane {
+    fn new(files: Vec<u32>) -> Self {
+        Self {
+            files: files.into_iter(),
+            ready: VecDeque::new(),
+            ready_bytes: 0,
+            comparing: 0,
+            sending: 0,
+        }
+    }
+
+    /// Whether no more files will be ready.
+    fn is_fed(&self) -> bool {
+        self.files.len() == 0 && self.comparing == 0
+    }
+}
+
+impl Run {
+    async fn run(mut self) -> Summary {
+        self.make_folders().await;
+        let numbers = 0..u32::try_from(self.plan.len()).expect("no disk has so many files");
+        let is_small = |number: &u32| self.plan.size(*number as usize) <= batch::SMALL;
+        let (small, large) = numbers.partition(is_small);
+        let mut lanes = [Lane::new(small), Lane::new(large)];
+        // A drop of this future ends them.
+        let mut steps = JoinSet::new();
+        loop {
+            for (lane, enough) in lanes.iter_mut().zip([2 * batch::FILES, 2 * LARGE]) {
+                self.feed(lane, enough, &mut steps);
+            }
+            let [small, large] = &mut lanes;
+            self.send_small(small, &mut steps);
+            self.send_large(large, &mut steps);
+            let Some(step) = steps.join_next().await else {
+                return self.summary;
+            };
+            let (lane, step) =
+                step.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));
+            let lane: &mut Lane = &mut lanes[lane];
+            match step {
+                Step::Compared(index, same) => {
+                    lane.comparing -= 1;
+                    match same {
+                        Ok(true) => self.settle(index, Verdict::AlreadyThere),
+                        Ok(false) if self.options.if_exists == IfExists::Fail => {
+                            let verdict = self.in_the_way(index, "a file with other bytes");
+                            self.settle(index, verdict);
+                        }
+                        Ok(false) => self.ready(lane, index),
+                        Err(failure) => self.settle(index, Verdict::Refused(failure)),
+                    }
+                }
+                Step::Sent(outcomes) => {
+                    lane.sending -= 1;
+                    for (index, outcome) in outcomes {
+                        let verdict = self.verdict(outcome);
+                        self.settle(index, verdict);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Decides about files until enough of them are ready.
+    fn feed(&mut self, lane: &mut Lane, enough: usize, steps: &mut JoinSet<(usize, Step)>) {
+        while lane.ready.len() < enough && lane.comparing < COMPARED {
+            let Some(number) = lane.files.next() else {
+                return;
+            };
+            let index = number as usize;
+            match self.decide(index) {
+                Decision::Send => self.ready(lane, index),
+                Decision::Settled(verdict) => self.settle(index, verdict),
+                Decision::Compare(hash) => {
+                    lane.comparing += 1;
+                    let plan = Arc::clone(&self.plan);
+                    let which = usize::from(plan.size(index) > batch::SMALL);
+                    steps.spawn_blocking(move || {
+                        let same = hash_file(&plan.file(index).local);
+                        let same = same
+                            .map(|(_, got)| got == hash)
+                            .map_err(UploadFailure::from);
+                        (which, Step::Compared(index, same))
+                    });
+                }
+            }
+        }
+    }
+
+    fn decide(&self, index: usize) -> Decision {
+        let size = self.plan.size(index);
+        let found = self.existing.at(&self.plan.there(index));
+        match (&self.options.if_exists, found) {
+            (_, None) => Decision::Send,
+            (IfExists::Skip, Some(_)) => Decision::Settled(Verdict::Skipped),
+            (_, Some(Found::Folder)) => Decision::Settled(self.in_the_way(index, "a folder")),
+            (
+                IfExists::Fail | IfExists::SkipSame,
+                Some(Found::File {
+                    size: there,
+                    hash: Some(hash),
+                }),
+            ) if there == size => Decision::Compare(hash),
+            (IfExists::Fail, Some(Found::File { .. })) => {
+                Decision::Settled(self.in_the_way(index, "a file with other bytes"))
+            }
+            (_, Some(Found::File { .. })) => Decision::Send,
+        }
+    }
+
+    fn in_the_way(&self, index: usize, what: &'static str) -> Verdict {
+        let path = self.plan.there(index).as_str().to_owned();
+        Verdict::Refused(UploadFailure::Exists { path, what })
+    }
+
+    fn ready(&mut self, lane: &mut Lane, index: usize) {
+        if self.rehearsal {
+            return self.settle(index, Verdict::Would);
+        }
+        lane.ready.push_back(index);
+        lane.ready_bytes += self.plan.size(index);
+    }
+
+    fn send_small(&self, lane: &mut Lane, steps: &mut JoinSet<(usize, Step)>) {
+        while lane.sending < GROUPS {
+            let full = lane.ready.len() >= batch::FILES || lane.ready_bytes >= batch::BYTES;
+            if lane.ready.is_empty() || !(full || lane.is_fed()) {
+                return;
+            }
+            let (mut files, mut bytes) = (Vec::new(), 0);
+            while files.len() < batch::FILES && bytes < batch::BYTES {
+                let Some(index) = lane.ready.pop_front() else {
+                    break;
+                };
+                let file = self.plan.file(index);
+                bytes += file.size;
+                files.push(Small {
+                    index,
+                    commit: self.commit(&file),
+                    local: file.local,
+                    size: file.size,
+                });
+            }
+            lane.ready_bytes -= bytes;
+            lane.sending += 1;
+            let group = Group {
+                engine: self.engine.clone(),
+                learnt: Arc::clone(&self.learnt),
+            };
+            steps.spawn(async move { (0, Step::Sent(group.run(files).await)) });
+        }
+    }
+
+    fn send_large(&self, lane: &mut Lane, steps: &mut JoinSet<(usize, Step)>) {
+        while lane.sending < LARGE {
+            let Some(index) = lane.ready.pop_front() else {
+                return;
+            };
+            lane.sending += 1;
+            let file = self.plan.file(index);
+            let (engine, commit) = (self.engine.clone(), self.commit(&file));
+            steps.spawn(async move {
+                let opened = spawn_blocking(move || Source::open(file.local)).await;
+                let outcome = match opened {
+                    Ok(Ok(source)) => Upload::new(&engine, source, commit).run().await,
+                    Ok(Err(error)) => Outcome::Refused(error.into()),
+                    Err(error) => std::panic::resume_unwind(error.into_panic()),
+                };
+                (1, Step::Sent(vec![(index, outcome)]))
+            });
+        }
+    }
+
+    fn commit(&self, file: &Planned) -> CommitInfo {
+        let path = WritePathOrId::parse(file.there.as_str()).expect("it is a path");
+        let (mode, autorename) = self.options.if_exists.mode();
+        CommitInfo {
+            mode,
+            autorename,
+            client_modified: file.modified.filter(|_| self.options.mtime),
+            mute: self.options.mute,
+            ..CommitInfo::new(path)
+        }
+    }
+
+    fn verdict(&self, outcome: Outcome) -> Verdict {
+        match outcome {
+            Outcome::Done(uploaded) => Verdict::Uploaded(uploaded),
+            // Somebody else was quicker, which is what `Skip` is for.
+            Outcome::Refused(failure)
+                if self.options.if_exists == IfExists::Skip && is_in_the_way(&failure) =>
+            {
+                Verdict::Skipped
+            }
+            Outcome::Refused(failure) => Verdict::Refused(failure),
+            Outcome::Unknown(unknown) => Verdict::Unknown(unknown),
+        }
+    }
+
+    fn settle(&mut self, index: usize, verdict: Verdict) {
+        let size = self.plan.size(index);
+        self.summary.count(size, &verdict);
+        let there = self.plan.there(index);
+        self.engine.tell(Event::Settled {
+            file: Arc::from(there.as_str()),
+            size,
+            verdict: Arc::new(verdict),
+        });
+    }
+
+    async fn make_folders(&mut self) {
+        let folders = self.plan.folders().iter();
+        let missing: Vec<_> = folders
+            .filter(|folder| self.existing.at(folder).is_none())
+            .cloned()
+            .collect();
+        if self.rehearsal {
+            self.summary.folders = missing.len() as u64;
+            return;
+        }
+        let mut made = JoinSet::new();
+        for folder in missing {
+            if made.len() >= self.engine.width() {
+                self.folder_made(made.join_next().await);
+            }
+            let engine = self.engine.clone();
+            made.spawn(async move { make_folder(&engine, &folder).await });
+        }
+        while !made.is_empty() {
+            self.folder_made(made.join_next().await);
+        }
+    }
+
+    fn folder_made(&mut self, made: Option<Result<Option<UploadFailure>, tokio::task::JoinError>>) {
+        match made {
+            None => {}
+            Some(Ok(None)) => self.summary.folders += 1,
+            Some(Ok(Some(failure))) => {
+                self.summary.refused += 1;
+                self.engine.tell(Event::Settled {
+                    file: Arc::from(""),
+                    size: 0,
+                    verdict: Arc::new(Verdict::Refused(failure)),
+                });
+            }
+            Some(Err(error)) => std::panic::resume_unwind(error.into_panic()),
+        }
+    }
+}
+
+/// Makes a folder; one that is there is as good.
+async fn make_folder(engine: &Engine, folder: &DisplayPath) -> Option<UploadFailure> {
+    let arg = CreateFolderArg {
+        path: WritePath::parse(folder.as_str()).expect("it is a path"),
+        autorename: false,
+    };
+    let what = "making a folder";
+    let made = engine.repeat(Repeatable::Always, what, || {
+        engine.client().create_folder(&arg)
+    });
+    let error = made.await.err()?;
+    match error.route_error() {
+        Some(CreateFolderError::Path(WriteError::Conflict(WriteConflictError::Folder))) => None,
+        _ => Some(UploadFailure::Folder(error)),
+    }
+}
+
+/// Whether something else is at the path.
+fn is_in_the_way(failure: &UploadFailure) -> bool {
+    match failure {
+        UploadFailure::Exists { .. } => true,
+        UploadFailure::Finish(error) => matches!(
+            error.route_error(),
+            Some(UploadSessionFinishError::Path(WriteError::Conflict(_)))
+        ),
+        _ => false,
+    }
+}
