@@ -1,14 +1,19 @@
 //! The command line: what can be typed, and the environment variables that stand in for it.
 
 mod admin;
+mod global;
+mod quantity;
 pub(crate) mod session;
 
 pub(crate) use admin::{
     AccountCommand, Admin, AdminCommand, AdminSessionCommand, QuotaCommand, TokenCommand,
 };
+pub(crate) use global::Global;
+pub(crate) use quantity::Quota;
 
 use clap::builder::FalseyValueParser;
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum, ValueHint};
+use quantity::{duration, quota, size};
 use session::Session;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -43,31 +48,6 @@ pub(crate) struct Cli {
     pub(crate) global: Global,
     #[command(subcommand)]
     pub(crate) command: Command,
-}
-
-/// Where to and how to answer; for every command.
-#[derive(Debug, Args)]
-#[command(next_help_heading = "Global options")]
-pub(crate) struct Global {
-    /// Where to: `local` (a directory on this machine), `dropbox`, a name from `remote add`,
-    /// or a URL [default: what `remote use` chose, else `local`]
-    #[arg(long, env = "LANDFALL_REMOTE", global = true, value_name = "NAME|URL")]
-    pub(crate) remote: Option<String>,
-    /// File that holds the access token
-    #[arg(long, env = "LANDFALL_TOKEN_FILE", global = true, value_name = "FILE",
-        value_hint = ValueHint::FilePath)]
-    pub(crate) token_file: Option<PathBuf>,
-    /// Certificate authority to trust too (PEM)
-    #[arg(long, env = "LANDFALL_CA_CERT", global = true, value_name = "FILE",
-        value_hint = ValueHint::FilePath)]
-    pub(crate) ca_cert: Option<PathBuf>,
-    /// Send the token over plain http to another machine: anybody between can read it
-    #[arg(long, env = "LANDFALL_INSECURE_HTTP", global = true,
-        value_parser = FalseyValueParser::new())]
-    pub(crate) insecure_http: bool,
-    /// Results as JSON, one object per line (schema/events.json)
-    #[arg(long, env = "LANDFALL_JSON", global = true, value_parser = FalseyValueParser::new())]
-    pub(crate) json: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -320,10 +300,6 @@ pub(crate) struct Serve {
     pub(crate) insecure_listen: bool,
 }
 
-/// A limit in bytes, or none.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Quota(pub(crate) Option<u64>);
-
 #[derive(Debug, Subcommand)]
 #[command(after_help = "\
 Examples:
@@ -347,59 +323,10 @@ pub(crate) enum RemoteCommand {
     },
 }
 
-fn quota(text: &str) -> Result<Quota, String> {
-    match text {
-        "none" => Ok(Quota(None)),
-        _ => match size(text) {
-            Ok(size) => Ok(Quota(Some(size))),
-            Err(why) => Err(format!("{why}, or `none`")),
-        },
-    }
-}
-
-fn size(text: &str) -> Result<u64, String> {
-    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
-    let (number, unit) = text.split_at(digits);
-    let unit: u64 = match unit.trim_start() {
-        "" | "B" => 1,
-        "KiB" => 1 << 10,
-        "MiB" => 1 << 20,
-        "GiB" => 1 << 30,
-        "TiB" => 1 << 40,
-        _ => return Err("must be a number with or without KiB, MiB, GiB, TiB".into()),
-    };
-    let bytes = number
-        .parse::<u64>()
-        .ok()
-        .and_then(|number| number.checked_mul(unit));
-    // Counters of the metadata are of 63 bits.
-    let bytes = bytes.filter(|&bytes| bytes <= i64::MAX as u64);
-    bytes.ok_or_else(|| "must be a number of bytes that fits 63 bits".to_owned())
-}
-
-fn duration(text: &str) -> Result<Duration, String> {
-    let wrong = || "must be a number and s, m, h or d, such as 30s or 7d".to_owned();
-    let unit = match text.chars().last() {
-        Some('s') => 1,
-        Some('m') => 60,
-        Some('h') => 3600,
-        Some('d') => 86_400,
-        _ => return Err(wrong()),
-    };
-    let digits = &text[..text.len() - 1];
-    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(wrong());
-    }
-    let count: u64 = digits.parse().map_err(|_| wrong())?;
-    let seconds = count.checked_mul(unit).filter(|&seconds| seconds > 0);
-    seconds.map(Duration::from_secs).ok_or_else(wrong)
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{Cli, Quota, duration, quota, size};
+    use super::Cli;
     use clap::{Command, CommandFactory, Parser};
-    use std::time::Duration;
 
     #[test]
     fn the_definition_is_consistent() {
@@ -427,49 +354,6 @@ mod tests {
         let mut command = Cli::command();
         command.build();
         look(&command);
-    }
-
-    #[test]
-    fn durations_are_a_number_and_a_unit() {
-        assert_eq!(duration("30s"), Ok(Duration::from_secs(30)));
-        assert_eq!(duration("15m"), Ok(Duration::from_secs(900)));
-        assert_eq!(duration("4h"), Ok(Duration::from_secs(14_400)));
-        assert_eq!(duration("7d"), Ok(Duration::from_secs(604_800)));
-        for text in [
-            "",
-            "s",
-            "7",
-            "7w",
-            "-1s",
-            "+1s",
-            "1.5h",
-            "0s",
-            "99999999999999999d",
-            "1ä",
-        ] {
-            assert!(duration(text).is_err(), "{text}");
-        }
-    }
-
-    #[test]
-    fn quotas_are_bytes_with_or_without_a_unit() {
-        assert_eq!(quota("none"), Ok(Quota(None)));
-        assert_eq!(quota("0"), Ok(Quota(Some(0))));
-        assert_eq!(quota("10GiB"), Ok(Quota(Some(10 << 30))));
-        assert_eq!(quota("3 MiB"), Ok(Quota(Some(3 << 20))));
-        for text in [
-            "",
-            "GiB",
-            "1GB",
-            "-1",
-            "1.5GiB",
-            "99999999999999999999",
-            "9999999999TiB",
-        ] {
-            assert!(quota(text).is_err(), "{text}");
-        }
-        assert_eq!(size("64MiB"), Ok(64 << 20));
-        assert!(size("none").is_err());
     }
 
     #[test]
