@@ -13,6 +13,7 @@ pub(crate) use quantity::Quota;
 
 use clap::builder::FalseyValueParser;
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum, ValueHint};
+use clap_complete::Shell;
 use quantity::{duration, quota, size};
 use session::Session;
 use std::net::SocketAddr;
@@ -84,6 +85,10 @@ pub(crate) enum Command {
     /// Manage the places that commands go to
     #[command(subcommand)]
     Remote(RemoteCommand),
+    /// Print what makes a shell complete commands and options
+    Completions(Completions),
+    /// Print the manual page, or write those of all commands
+    Man(Man),
 }
 
 #[derive(Debug, Args)]
@@ -298,6 +303,29 @@ pub(crate) struct Serve {
     /// Serve other machines without encryption: anybody between can read tokens and files
     #[arg(long, env = "LANDFALL_INSECURE_LISTEN", value_parser = FalseyValueParser::new())]
     pub(crate) insecure_listen: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  landfall completions bash > ~/.local/share/bash-completion/completions/landfall
+  landfall completions zsh > ~/.zfunc/_landfall   with ~/.zfunc in fpath
+  landfall completions fish > ~/.config/fish/completions/landfall.fish")]
+pub(crate) struct Completions {
+    /// Which shell
+    #[arg(value_enum)]
+    pub(crate) shell: Shell,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  landfall man | man -l -
+  landfall man ~/.local/share/man/man1")]
+pub(crate) struct Man {
+    /// Directory for the pages of all commands; it is made if it is missing
+    #[arg(value_hint = ValueHint::DirPath)]
+    pub(crate) dir: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]

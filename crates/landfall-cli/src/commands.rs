@@ -1,8 +1,10 @@
 //! The commands, one file each.
 
 pub(crate) mod admin;
+pub(crate) mod completions;
 pub(crate) mod get;
 pub(crate) mod ls;
+pub(crate) mod man;
 pub(crate) mod mkdir;
 pub(crate) mod put;
 pub(crate) mod relocate;
@@ -33,6 +35,8 @@ pub(crate) async fn run(cli: &Cli) -> Result<()> {
         Command::Serve(args) => return Box::pin(serve::run(args)).await,
         Command::Admin(args) => return admin::run(args).await,
         Command::Remote(command) => return remote::run(command, &cli.global),
+        Command::Completions(args) => return completions::run(args),
+        Command::Man(args) => return man::run(args),
         _ => {}
     }
     let remote = Box::pin(Remote::open(&cli.global, &RemoteConfig::load()?)).await?;
@@ -50,7 +54,11 @@ pub(crate) async fn run(cli: &Cli) -> Result<()> {
         Command::Mkdir(args) => mkdir::run(args, client, out).await,
         Command::Watch(args) => watch::run(args, client, out).await,
         Command::Session(command) => Box::pin(session::run(command, client, out)).await,
-        Command::Serve(_) | Command::Admin(_) | Command::Remote(_) => Ok(()),
+        Command::Serve(_)
+        | Command::Admin(_)
+        | Command::Remote(_)
+        | Command::Completions(_)
+        | Command::Man(_) => Ok(()),
     };
     remote.close().await;
     result

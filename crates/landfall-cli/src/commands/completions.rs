@@ -1,0 +1,13 @@
+//! `completions`: what makes a shell complete commands and options.
+
+use crate::cli::{Cli, Completions};
+use crate::exit::Result;
+use crate::output;
+use clap::CommandFactory;
+
+pub(crate) fn run(args: &Completions) -> Result<()> {
+    // Made in memory first: the generator panics where it can't write.
+    let mut script = Vec::new();
+    clap_complete::generate(args.shell, &mut Cli::command(), "landfall", &mut script);
+    output::bytes(&script)
+}
