@@ -39,7 +39,7 @@ Environment:
   LANDFALL_TOKEN   the access token itself, for CI; a file is better
   LANDFALL_HOME    the directory of the remote `local`
   LANDFALL_CONFIG  the file with the remotes
-  RUST_LOG         what to log to standard error";
+  RUST_LOG         a filter for the log, instead of -v and -q";
 
 /// Uploads to Dropbox, and to servers that speak its API, that finish.
 #[derive(Debug, Parser)]

@@ -1,5 +1,6 @@
 //! Everything that is written to stdout and stderr, for people or as JSON lines.
 
+use crate::cli::Global;
 use crate::exit::{Context, Exit, Fail, Result};
 use landfall::Notification;
 use landfall_protocol::Timestamp;
@@ -7,6 +8,7 @@ use landfall_protocol::types::files::{FileMetadata, FolderMetadata, Metadata};
 use serde_json::{Map, Value, json};
 use std::fmt::Display;
 use std::io::{self, ErrorKind, IsTerminal, Write};
+use std::sync::OnceLock;
 
 /// The version of the JSON lines; `schema/events.json` describes it.
 const SCHEMA: u64 = 1;
@@ -71,8 +73,42 @@ pub(crate) fn raw(json: &[u8]) -> Result<()> {
     Ok(())
 }
 
-/// Writes a line to stderr, for people. If nobody reads it, nothing is lost.
+/// What people want to see on stderr besides why a run failed.
+#[derive(Clone, Copy, Debug)]
+struct Manner {
+    notes: bool,
+    bars: bool,
+}
+
+/// Set once, at the start: it is about the process's one stderr.
+static MANNER: OnceLock<Manner> = OnceLock::new();
+
+/// Takes from the command line what people want to see on stderr.
+pub(crate) fn set_manner(global: &Global) {
+    let lines_between = global.verbose > 0 && global.log_file.is_none();
+    let manner = Manner {
+        notes: !global.quiet,
+        bars: !global.quiet && !lines_between && io::stderr().is_terminal(),
+    };
+    // Nobody sets it twice, and the first would count.
+    let _ = MANNER.set(manner);
+}
+
+/// Whether progress is shown by bars.
+pub(crate) fn has_bars() -> bool {
+    MANNER.get().is_some_and(|manner| manner.bars)
+}
+
+/// Writes a line to stderr, for people, unless they asked for quiet. If nobody reads it,
+/// nothing is lost.
 pub(crate) fn note(text: impl Display) {
+    if MANNER.get().is_none_or(|manner| manner.notes) {
+        failure(text);
+    }
+}
+
+/// Writes to stderr why the run failed.
+pub(crate) fn failure(text: impl Display) {
     drop(writeln!(io::stderr(), "landfall: {text}"));
 }
 

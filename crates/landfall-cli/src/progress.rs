@@ -3,7 +3,6 @@
 use crate::output;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use landfall::transfer::{Event, Events};
-use std::io::{self, IsTerminal};
 
 /// Shows what a transfer does on stderr. Clones share the bar.
 #[derive(Clone)]
@@ -12,7 +11,7 @@ pub(crate) struct Progress(ProgressBar);
 impl Progress {
     /// A bar for a transfer that people know by this name.
     pub(crate) fn new(name: &str) -> Self {
-        let target = if io::stderr().is_terminal() {
+        let target = if output::has_bars() {
             ProgressDrawTarget::stderr()
         } else {
             ProgressDrawTarget::hidden()

@@ -46,6 +46,7 @@ impl Remote {
         match place(name, config)? {
             Place::Local => {
                 let (local, client) = Box::pin(Local::start()).await?;
+                tracing::info!("calls go to the remote `local`");
                 Ok(Self {
                     client,
                     local: Some(local),
@@ -58,6 +59,7 @@ impl Remote {
             } => {
                 let token_file = global.token_file.clone().or(token_file);
                 let ca_cert = global.ca_cert.clone().or(ca_cert);
+                tracing::info!("calls go to {endpoint}");
                 refuse_open_wire(name, &endpoint, global.insecure_http)?;
                 let token = token(name, token_file.as_deref())?;
                 let mut builder = Client::builder(*endpoint, token);

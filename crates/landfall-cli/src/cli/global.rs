@@ -1,7 +1,7 @@
 //! What every command takes.
 
 use clap::builder::FalseyValueParser;
-use clap::{Args, ValueHint};
+use clap::{ArgAction, Args, ValueHint};
 use std::path::PathBuf;
 
 /// Where to and how to answer; for every command.
@@ -27,4 +27,14 @@ pub(crate) struct Global {
     /// Results as JSON, one object per line (schema/events.json)
     #[arg(long, env = "LANDFALL_JSON", global = true, value_parser = FalseyValueParser::new())]
     pub(crate) json: bool,
+    /// Say more of what goes on: repetitions, and with -vv each call
+    #[arg(short, long, env = "LANDFALL_VERBOSE", global = true, action = ArgAction::Count)]
+    pub(crate) verbose: u8,
+    /// Nothing on standard error but why it failed: no bars, no hints, no log
+    #[arg(short, long, env = "LANDFALL_QUIET", global = true, value_parser = FalseyValueParser::new())]
+    pub(crate) quiet: bool,
+    /// Append the log to a file instead of writing it to standard error
+    #[arg(long, env = "LANDFALL_LOG_FILE", global = true, value_name = "FILE",
+        value_hint = ValueHint::FilePath)]
+    pub(crate) log_file: Option<PathBuf>,
 }
