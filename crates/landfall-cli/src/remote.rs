@@ -45,7 +45,7 @@ impl Remote {
         };
         match place(name, config)? {
             Place::Local => {
-                let (local, client) = Box::pin(Local::start()).await?;
+                let (local, client) = Box::pin(Local::start(global.timeouts())).await?;
                 tracing::info!("calls go to the remote `local`");
                 Ok(Self {
                     client,
@@ -62,7 +62,7 @@ impl Remote {
                 tracing::info!("calls go to {endpoint}");
                 refuse_open_wire(name, &endpoint, global.insecure_http)?;
                 let token = token(name, token_file.as_deref())?;
-                let mut builder = Client::builder(*endpoint, token);
+                let mut builder = Client::builder(*endpoint, token).timeouts(global.timeouts());
                 if let Some(file) = &ca_cert {
                     let pem = fs::read(file).map_err(|error| {
                         let what = format!("can't read the certificate {}", file.display());

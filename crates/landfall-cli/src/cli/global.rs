@@ -1,8 +1,11 @@
 //! What every command takes.
 
+use super::quantity::duration;
 use clap::builder::FalseyValueParser;
 use clap::{ArgAction, Args, ValueHint};
+use landfall::Timeouts;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Where to and how to answer; for every command.
 #[derive(Debug, Args)]
@@ -37,4 +40,53 @@ pub(crate) struct Global {
     #[arg(long, env = "LANDFALL_LOG_FILE", global = true, value_name = "FILE",
         value_hint = ValueHint::FilePath)]
     pub(crate) log_file: Option<PathBuf>,
+    /// How long a connection may take to stand, name and TLS included
+    #[arg(long, env = "LANDFALL_CONNECT_TIMEOUT", global = true, value_name = "DURATION",
+        default_value = "10s", value_parser = duration)]
+    pub(crate) connect_timeout: Duration,
+    /// How long a transfer may stand still; there is no limit on the whole of one
+    #[arg(long, env = "LANDFALL_IDLE_TIMEOUT", global = true, value_name = "DURATION",
+        default_value = "60s", value_parser = duration)]
+    pub(crate) idle_timeout: Duration,
+    /// How long the service may think before it answers
+    #[arg(long, env = "LANDFALL_ANSWER_TIMEOUT", global = true, value_name = "DURATION",
+        default_value = "2m", value_parser = duration)]
+    pub(crate) answer_timeout: Duration,
+}
+
+impl Global {
+    /// How long to wait for what.
+    pub(crate) fn timeouts(&self) -> Timeouts {
+        Timeouts {
+            connect: self.connect_timeout,
+            idle: self.idle_timeout,
+            answer: self.answer_timeout,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::cli::Cli;
+    use clap::Parser;
+    use landfall::Timeouts;
+    use std::time::Duration;
+
+    #[test]
+    fn the_tool_waits_as_long_as_the_library_unless_told() {
+        let timeouts = |args: &str| {
+            let cli = Cli::try_parse_from(args.split(' ')).unwrap();
+            cli.global.timeouts()
+        };
+        assert_eq!(timeouts("landfall ls"), Timeouts::default());
+        let told =
+            timeouts("landfall ls --connect-timeout 1s --idle-timeout 2m --answer-timeout 3h");
+        let seconds = Duration::from_secs;
+        let wanted = Timeouts {
+            connect: seconds(1),
+            idle: seconds(120),
+            answer: seconds(10_800),
+        };
+        assert_eq!(told, wanted);
+    }
 }

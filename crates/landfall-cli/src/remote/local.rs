@@ -3,7 +3,7 @@
 use crate::exit::{Exit, Fail, Result};
 use data_encoding::BASE64URL_NOPAD;
 use etcetera::BaseStrategy;
-use landfall::{Client, Endpoint, Secret};
+use landfall::{Client, Endpoint, Secret, Timeouts};
 use landfall_server::{ProcessToken, ServeOptions, Server, Storage};
 use std::fmt::Display;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -26,7 +26,7 @@ pub(super) struct Local {
 impl Local {
     /// Starts the server on any free port of the loopback address, for a token that only this
     /// process knows.
-    pub(super) async fn start() -> Result<(Self, Client)> {
+    pub(super) async fn start(timeouts: Timeouts) -> Result<(Self, Client)> {
         let directory = directory()?;
         let what = format!("can't open the remote `local` in {}", directory.display());
         let failed = |error: &dyn Display| Fail::new(Exit::Other, &what, error);
@@ -49,7 +49,8 @@ impl Local {
 
         let endpoint = Endpoint::at(&format!("http://{}", server.local_addr()));
         let endpoint = endpoint.map_err(|error| failed(&error))?;
-        let client = Client::new(endpoint, Secret::new(token)).map_err(|error| failed(&error))?;
+        let client = Client::builder(endpoint, Secret::new(token)).timeouts(timeouts);
+        let client = client.build().map_err(|error| failed(&error))?;
         let (stop, stopped) = oneshot::channel();
         let server = tokio::spawn(server.run(async move {
             // A sender that was dropped asks for the same.
