@@ -39,7 +39,9 @@ Environment:
   LANDFALL_TOKEN   the access token itself, for CI; a file is better
   LANDFALL_HOME    the directory of the remote `local`
   LANDFALL_CONFIG  the file with the remotes
-  RUST_LOG         a filter for the log, instead of -v and -q";
+  RUST_LOG         a filter for the log, instead of -v and -q
+  HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, NO_PROXY
+                   the proxy to ask, and for what not; never asked for this machine";
 
 /// Uploads to Dropbox, and to servers that speak its API, that finish.
 #[derive(Debug, Parser)]

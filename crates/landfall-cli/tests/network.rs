@@ -1,6 +1,6 @@
 //! What lies between the tool and a service: silence, and proxies.
 
-use landfall_testkit::{Run, Tool};
+use landfall_testkit::{Run, Serving, Tool};
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::thread::JoinHandle;
@@ -63,4 +63,70 @@ fn a_connection_that_never_stands_is_given_up() {
     let address = listener.local_addr().unwrap();
     let run = call(&tool, &format!("https://{address}"), "--connect-timeout");
     assert!(run.fails(6).contains("could not connect"), "{run:?}");
+}
+
+/// A name that nobody has, on a server that stands for the proxy: it looks at a request's path
+/// alone, so what a proxy is asked it can answer by itself.
+const NOWHERE: &str = "http://files.invalid:8765";
+
+#[test]
+fn uploads_go_through_the_proxy_that_the_environment_names() {
+    let tool = tool();
+    tool.write("token", "test-token");
+    tool.write("file", "content");
+    let mut serve = tool.command(["serve", "--ephemeral", "--listen", "127.0.0.1:0"]);
+    serve.env("LANDFALL_TOKEN", "test-token");
+    let serving = Serving::start(serve);
+    let put = |variables: &[(&str, &str)]| {
+        let mut command = tool.command(["--remote", NOWHERE, "--insecure-http"]);
+        command.args(["--token-file", "token", "put", "file", "/file"]);
+        Run::of({
+            command.envs(variables.iter().copied());
+            command
+        })
+    };
+    for variable in ["HTTP_PROXY", "http_proxy", "ALL_PROXY"] {
+        put(&[(variable, &serving.url)]).ok();
+    }
+    let direct = ["--remote", &serving.url, "--token-file", "token", "ls"];
+    assert_eq!(tool.run(direct).ok(), "file");
+}
+
+#[test]
+fn a_proxy_is_asked_for_the_whole_address_with_its_password() {
+    let tool = tool();
+    let (address, heard) = listen("HTTP/1.1 503 Busy\r\ncontent-length: 0\r\n\r\n");
+    let mut command = tool.command(["--remote", NOWHERE, "--insecure-http"]);
+    command.args(["session", "start"]);
+    command.env("LANDFALL_TOKEN", "test-token");
+    command.env("HTTP_PROXY", format!("http://panda:bamboo@{address}"));
+    Run::of(command).fails(6);
+    let head = heard.join().unwrap();
+    let asked = format!("POST {NOWHERE}/2/files/upload_session/start HTTP/1.1");
+    assert_eq!(head[0], asked);
+    // panda:bamboo
+    let password = "proxy-authorization: Basic cGFuZGE6YmFtYm9v".to_owned();
+    assert!(head.contains(&password), "{head:?}");
+}
+
+#[test]
+fn no_proxy_is_asked_for_what_is_excepted_or_on_this_machine() {
+    let tool = tool();
+    // Whoever connects would be let in by the system, and wait.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let proxy = format!("http://{}", silent.local_addr().unwrap());
+    let start = |remote: &str, except: &str| {
+        let mut command = tool.command(["--remote", remote, "--insecure-http"]);
+        command.args(["session", "start"]);
+        command.env("LANDFALL_TOKEN", "test-token");
+        command.envs([("HTTP_PROXY", proxy.as_str()), ("NO_PROXY", except)]);
+        Run::of(command)
+    };
+    let run = start(NOWHERE, "example.org,files.invalid");
+    assert!(run.fails(6).contains("could not connect"), "{run:?}");
+
+    let mut serve = tool.command(["serve", "--ephemeral", "--listen", "127.0.0.1:0"]);
+    serve.env("LANDFALL_TOKEN", "test-token");
+    let serving = Serving::start(serve);
+    start(&serving.url, "").ok();
 }
