@@ -18,6 +18,9 @@ const EPOCH: DateTime = date(1970, 1, 1).at(0, 0, 0, 0);
 
 const FORMAT: &str = "%Y-%m-%dT%H:%M:%SZ";
 
+/// Of the header `Date` (RFC 9110, IMF-fixdate: what everybody must send).
+const HTTP_FORMAT: &str = "%a, %d %b %Y %H:%M:%S GMT";
+
 /// The text is not a timestamp of the API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a time in the format {FORMAT}")]
@@ -33,6 +36,15 @@ impl Timestamp {
     /// years that the format can write become the nearest that it can.
     pub fn from_unix_seconds(seconds: i64) -> Self {
         Self(seconds.clamp(Self::FIRST, Self::LAST))
+    }
+
+    /// The moment that a header such as `Date` names, if it is written as HTTP wants it.
+    pub fn from_http_date(text: &str) -> Option<Self> {
+        let broken = jiff::fmt::strtime::parse(HTTP_FORMAT, text).ok()?;
+        let civil = broken.to_datetime().ok()?;
+        Some(Self::from_unix_seconds(
+            civil.duration_since(EPOCH).as_secs(),
+        ))
     }
 
     /// Seconds since 1970.
@@ -117,6 +129,15 @@ mod tests {
         let error = Timestamp::decode(&json!("now"), Strictness::Strict).unwrap_err();
         let told = "time data 'now' does not match format '%Y-%m-%dT%H:%M:%SZ'";
         assert!(error.to_string().contains(told), "{error}");
+    }
+
+    #[test]
+    fn the_date_of_an_answer_is_read() {
+        let read = |text| Timestamp::from_http_date(text).map(Timestamp::unix_seconds);
+        assert_eq!(read("Sun, 06 Nov 1994 08:49:37 GMT"), Some(784_111_777));
+        for text in ["", "Sunday, 06-Nov-94 08:49:37 GMT", "1994-11-06T08:49:37Z"] {
+            assert_eq!(read(text), None, "{text}");
+        }
     }
 
     #[test]

@@ -92,12 +92,16 @@ impl Endpoint {
             .expect("a route's tail is a relative URL")
     }
 
+    /// Whether one address answers all routes, as it is with every service but Dropbox.
+    pub fn is_one_address(&self) -> bool {
+        self.api == self.content && self.api == self.notify
+    }
+
     /// The URL of something that a Landfall server offers beside the API; `None`: this is
     /// Dropbox.
     pub(crate) fn beside_the_api(&self, tail: &str) -> Option<Url> {
-        let one_address = self.api == self.notify;
         let url = self.api.join(tail).expect("the tail is a relative URL");
-        one_address.then_some(url)
+        self.is_one_address().then_some(url)
     }
 
     /// Host and port as error texts name them.
@@ -146,6 +150,7 @@ mod tests {
             "https://api.dropboxapi.com/2/files/get_metadata"
         );
         assert!(!dropbox.is_plain_http() && !dropbox.is_loopback());
+        assert!(!dropbox.is_one_address());
         assert_eq!(dropbox.beside_the_api("landfall/notifications"), None);
     }
 
@@ -167,6 +172,7 @@ mod tests {
         ] {
             let endpoint = Endpoint::at(base).unwrap();
             assert_eq!(url(&endpoint, RouteId::CheckUser), wanted);
+            assert!(endpoint.is_one_address());
         }
     }
 

@@ -52,6 +52,7 @@ mod client;
 pub mod commands;
 mod endpoint;
 mod notifications;
+mod probe;
 mod secret;
 mod token;
 #[cfg(feature = "transfer")]
@@ -67,6 +68,7 @@ pub use background::{RequestId, RequestStatus};
 pub use client::{BuildError, Client, ClientBuilder};
 pub use endpoint::{BadEndpoint, Endpoint};
 pub use notifications::{Notification, Notifications, NotificationsError};
+pub use probe::Probe;
 pub use secret::Secret;
 pub use token::{TokenError, TokenFuture, TokenSource};
 pub use transport::{Fault, Payload, Timeouts};
