@@ -1,5 +1,5 @@
-//! What the tests share: a server in a box, raw calls to it, a proxy that breaks them, data
-//! makers, an oracle.
+//! What the tests share: a server in a box, raw calls to it, a proxy that breaks them, a link
+//! that slows them, data makers, an oracle.
 //!
 //! Calls are raw on purpose: they send what they are told and show what came back, so that a
 //! test sees the wire and not a client's reading of it.
@@ -10,6 +10,7 @@ mod dice;
 mod disk;
 mod events;
 pub mod faults;
+pub mod link;
 pub mod oracle;
 pub mod page;
 mod server;
