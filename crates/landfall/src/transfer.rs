@@ -25,6 +25,7 @@ mod retry;
 mod sequential;
 mod source;
 mod stored;
+mod surplus;
 mod upload;
 mod walk;
 
@@ -35,7 +36,7 @@ pub use existing::LookFailure;
 pub use journal::{JournalError, Journals, Unfinished};
 pub use outcome::{BatchFailure, Outcome, OutcomeUnknown, UploadFailure, Uploaded};
 pub use plan::{Plan, PlanError, Planned};
-pub use put::{IfExists, PutOptions, Summary, Verdict};
+pub use put::{IfExists, PutFailure, PutOptions, Summary, Verdict};
 pub use retry::{Repeatable, RetryPolicy, repeat};
 pub use source::{Source, SourceError, hash_file};
 pub use upload::Upload;

@@ -301,12 +301,9 @@ impl Sending {
             let (payload, counted) = self.progress.count(payload);
             let payload = self.engine.payload(payload);
             let append = self.engine.client().upload_session_append(&arg, payload);
-            let error = match self.engine.call(bytes, append).await {
-                Ok(_) => {
-                    counted.keep();
-                    break;
-                }
-                Err(error) => error,
+            let Err(error) = self.engine.call(bytes, append).await else {
+                counted.keep();
+                break;
             };
             uncertain |= error.may_have_happened();
             let refusal = error.route_error();

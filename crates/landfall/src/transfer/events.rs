@@ -75,6 +75,16 @@ pub enum Event {
         /// What became of it.
         verdict: Arc<Verdict>,
     },
+    /// Something that is not in the local folder was deleted, or would be.
+    Deleted {
+        /// The file, or the folder with all in it.
+        path: Arc<str>,
+        /// Files in it.
+        files: u64,
+    },
+    /// What is too much is left where it is, because not all files of the plan are at their
+    /// places.
+    NothingDeleted,
 }
 
 /// Takes events. It is called from the transfer's own tasks and must return quickly.

@@ -19,7 +19,16 @@ const WORTH_A_LISTING: usize = 3;
 /// What is there, by folded path.
 #[derive(Debug, Default)]
 pub(super) struct Existing {
-    found: HashMap<Box<str>, Found>,
+    found: HashMap<Box<str>, Entry>,
+    /// Whether the spelling of paths is kept, which takes memory.
+    spelled: bool,
+}
+
+#[derive(Debug)]
+struct Entry {
+    found: Found,
+    /// The path as it is shown, if that is kept and differs from the folded one.
+    shown: Option<Box<str>>,
 }
 
 /// Something that is there.
@@ -48,12 +57,20 @@ pub enum LookFailure {
 }
 
 impl Existing {
-    /// What is at all places of the plan.
-    pub(super) async fn look(engine: &Engine, plan: &Plan) -> Result<Self, LookFailure> {
-        let mut existing = Self::default();
+    /// What is at all places of the plan; with the spelling of its paths if that is wanted.
+    pub(super) async fn look(
+        engine: &Engine,
+        plan: &Plan,
+        spelled: bool,
+    ) -> Result<Self, LookFailure> {
+        let mut existing = Self {
+            spelled,
+            ..Self::default()
+        };
         let mut files: BTreeMap<String, Vec<&DisplayPath>> = BTreeMap::new();
-        for (there, is_folder) in plan.targets() {
-            if is_folder {
+        for root in plan.roots() {
+            let there = &root.there;
+            if root.walk.is_some() {
                 existing.list(engine, there, true).await?;
             } else {
                 let folder = there.parent().as_str().to_owned();
@@ -74,7 +91,8 @@ impl Existing {
     }
 
     pub(super) fn at(&self, there: &DisplayPath) -> Option<Found> {
-        self.found.get(&*fold_name(there.as_str())).copied()
+        let entry = self.found.get(&*fold_name(there.as_str()))?;
+        Some(entry.found)
     }
 
     async fn list(
@@ -145,7 +163,7 @@ impl Existing {
     fn add(&mut self, entry: Metadata) {
         match entry {
             Metadata::File(file) => {
-                let path = file.path_lower.or(file.path_display).unwrap_or_default();
+                let path = file.path_display.or(file.path_lower).unwrap_or_default();
                 let found = Found::File {
                     size: file.size,
                     hash: file.content_hash,
@@ -154,8 +172,8 @@ impl Existing {
             }
             Metadata::Folder(folder) => {
                 let path = folder
-                    .path_lower
-                    .or(folder.path_display)
+                    .path_display
+                    .or(folder.path_lower)
                     .unwrap_or_default();
                 self.insert(&path, Found::Folder);
             }
@@ -164,11 +182,16 @@ impl Existing {
     }
 
     fn insert(&mut self, path: &str, found: Found) {
-        self.found.insert(fold_name(path).into_boxed_str(), found);
+        let folded = fold_name(path).into_boxed_str();
+        let shown = (self.spelled && *folded != *path).then(|| path.into());
+        self.found.insert(folded, Entry { found, shown });
     }
 
-    /// Paths that are there, folded, with what they are.
-    pub(super) fn paths(&self) -> impl Iterator<Item = (&str, Found)> {
-        self.found.iter().map(|(path, found)| (&**path, *found))
+    /// What is there: folded path, path as it is shown, and what it is.
+    pub(super) fn entries(&self) -> impl Iterator<Item = (&str, &str, Found)> {
+        self.found.iter().map(|(path, entry)| {
+            let shown = entry.shown.as_deref().unwrap_or(path);
+            (&**path, shown, entry.found)
+        })
     }
 }

@@ -133,7 +133,7 @@ impl Governor {
     pub(super) fn request_size(&self, most: u64) -> u64 {
         let speed = self.state().speed;
         let wanted = speed.map_or(0.0, |speed| speed * REQUEST_TIME.as_secs_f64());
-        let most = most.min(CLIENT_BODY).max(HASH_BLOCK);
+        let most = most.clamp(HASH_BLOCK, CLIENT_BODY);
         let wanted = (wanted as u64).clamp(HASH_BLOCK, most);
         wanted - wanted % HASH_BLOCK
     }

@@ -207,7 +207,7 @@ impl Journals {
             }
         };
         if begin {
-            journal.write(&Record::Begin(header))?;
+            journal.write(&Record::Begin(Box::new(header)))?;
         }
         journal.write(&Record::Holder {
             pid: std::process::id(),
@@ -387,7 +387,7 @@ fn load(file: &mut File) -> Option<(State, u64)> {
             break;
         };
         state = match (state, record) {
-            (None, Record::Begin(header)) => Some(State::new(header)),
+            (None, Record::Begin(header)) => Some(State::new(*header)),
             (None, _) => return None,
             (Some(mut state), record) => {
                 state.apply(record);

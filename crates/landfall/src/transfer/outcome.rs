@@ -9,7 +9,7 @@ use landfall_protocol::routes::NoError;
 use landfall_protocol::types::batches::{
     UploadSessionAppendBatchEntryError, UploadSessionAppendBatchError,
 };
-use landfall_protocol::types::files::FileMetadata;
+use landfall_protocol::types::files::{DeleteError, FileMetadata};
 use landfall_protocol::types::folders::CreateFolderError;
 use landfall_protocol::types::sessions::{
     UploadSessionAppendError, UploadSessionFinishError, UploadSessionLookupError,
@@ -69,6 +69,9 @@ pub enum UploadFailure {
     /// An empty folder could not be made.
     #[error(transparent)]
     Folder(CallError<CreateFolderError>),
+    /// What is too much could not be deleted.
+    #[error(transparent)]
+    Delete(CallError<DeleteError>),
     /// Something else is there.
     #[error("{what} is at {path}; choose what to do about it, or another path")]
     Exists {

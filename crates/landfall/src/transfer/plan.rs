@@ -1,7 +1,7 @@
 //! What is to be sent, from where and where to. It is the same plan that is shown and that is
 //! carried out.
 
-use super::walk::{EntryKind, Problem, Tree};
+use super::walk::{EntryKind, Problem, Tree, Walk};
 use landfall_protocol::path::{Malformed, fold_name};
 use landfall_protocol::{DisplayPath, Timestamp};
 use std::collections::HashMap;
@@ -18,11 +18,11 @@ pub struct Plan {
 
 /// A file or folder that was named, and where its content goes.
 #[derive(Debug)]
-struct Root {
-    local: PathBuf,
-    there: DisplayPath,
-    /// Whether it is a folder, whose files go below `there`.
-    folder: bool,
+pub(super) struct Root {
+    pub(super) local: PathBuf,
+    pub(super) there: DisplayPath,
+    /// How it was walked, if it is a folder, whose files go below `there`.
+    pub(super) walk: Option<Walk>,
 }
 
 /// One file, below its root; compact, because there may be hundreds of thousands.
@@ -87,7 +87,7 @@ impl Plan {
         size: u64,
         modified: Option<Timestamp>,
     ) {
-        let root = self.add_root(local, there, false);
+        let root = self.add_root(local, there, None);
         self.files.push(File {
             root,
             relative: "".into(),
@@ -104,10 +104,11 @@ impl Plan {
     /// ([`Walk::destined_for`](super::Walk::destined_for)).
     pub fn add_tree(
         &mut self,
-        local: PathBuf,
+        walk: Walk,
         there: DisplayPath,
         tree: Tree,
     ) -> Result<(), PlanError> {
+        let local = walk.root().to_owned();
         for entry in &tree.entries {
             let place = format!("{}/{}", there.as_str(), entry.relative);
             if let Err(why) = DisplayPath::parse(&place) {
@@ -118,7 +119,7 @@ impl Plan {
                 });
             }
         }
-        let root = self.add_root(local, there.clone(), true);
+        let root = self.add_root(local, there.clone(), Some(walk));
         self.problems.extend(tree.problems);
         if tree.entries.is_empty() && !there.is_root() {
             self.folders.push(there.clone());
@@ -137,12 +138,8 @@ impl Plan {
         Ok(())
     }
 
-    fn add_root(&mut self, local: PathBuf, there: DisplayPath, folder: bool) -> u32 {
-        self.roots.push(Root {
-            local,
-            there,
-            folder,
-        });
+    fn add_root(&mut self, local: PathBuf, there: DisplayPath, walk: Option<Walk>) -> u32 {
+        self.roots.push(Root { local, there, walk });
         u32::try_from(self.roots.len() - 1).expect("nobody names so many")
     }
 
@@ -199,9 +196,9 @@ impl Plan {
         &self.problems
     }
 
-    /// Where the sources go, each with whether it is a folder.
-    pub(super) fn targets(&self) -> impl Iterator<Item = (&DisplayPath, bool)> {
-        self.roots.iter().map(|root| (&root.there, root.folder))
+    /// The sources.
+    pub(super) fn roots(&self) -> &[Root] {
+        &self.roots
     }
 
     /// The file with this number, below [`Self::len`].

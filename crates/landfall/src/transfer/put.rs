@@ -8,6 +8,7 @@ use super::outcome::{Outcome, OutcomeUnknown, UploadFailure, Uploaded};
 use super::plan::{Plan, Planned};
 use super::retry::Repeatable;
 use super::source::{Source, hash_file};
+use super::surplus::Surplus;
 use super::upload::Upload;
 use landfall_protocol::path::{WritePath, WritePathOrId};
 use landfall_protocol::types::files::{CommitInfo, WriteConflictError, WriteError, WriteMode};
@@ -72,6 +73,10 @@ pub struct PutOptions {
     pub mtime: bool,
     /// Raise no notification in the user's clients. Default: no.
     pub mute: bool,
+    /// Delete what is below the places of folders and not in the folders, if these are no more
+    /// files than so many. What the patterns of a walk leave out is left alone, and nothing is
+    /// deleted unless all files of the plan are at their places. Default: nothing is deleted.
+    pub delete: Option<u64>,
 }
 
 impl Default for PutOptions {
@@ -80,8 +85,29 @@ impl Default for PutOptions {
             if_exists: IfExists::default(),
             mtime: true,
             mute: false,
+            delete: None,
         }
     }
+}
+
+/// A plan is not carried out; nothing was sent.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PutFailure {
+    /// It can't be told what is there.
+    #[error(transparent)]
+    Look(#[from] LookFailure),
+    /// More would be deleted than is allowed.
+    #[error(
+        "{files} files are there that are not here, and no more than {most} may be deleted; look at \
+         what they are, and allow more"
+    )]
+    TooManyDeletions {
+        /// Files that would be deleted.
+        files: u64,
+        /// Files that may be.
+        most: u64,
+    },
 }
 
 /// What became of a file.
@@ -119,6 +145,8 @@ pub struct Summary {
     pub unknown: u64,
     /// Empty folders that were made.
     pub folders: u64,
+    /// Files that were deleted, or would be.
+    pub deleted: u64,
 }
 
 impl Summary {
@@ -148,8 +176,8 @@ impl Engine {
     /// Dropping the future stops it.
     ///
     /// # Errors
-    /// What is there can't be looked at, so nothing was sent.
-    pub async fn put(&self, plan: Plan, options: PutOptions) -> Result<Summary, LookFailure> {
+    /// What is there can't be looked at, or too much of it would be deleted; nothing was sent.
+    pub async fn put(&self, plan: Plan, options: PutOptions) -> Result<Summary, PutFailure> {
         self.carry_out(plan, options, false).await
     }
 
@@ -157,7 +185,7 @@ impl Engine {
     ///
     /// # Errors
     /// As for [`Self::put`].
-    pub async fn rehearse(&self, plan: Plan, options: PutOptions) -> Result<Summary, LookFailure> {
+    pub async fn rehearse(&self, plan: Plan, options: PutOptions) -> Result<Summary, PutFailure> {
         self.carry_out(plan, options, true).await
     }
 
@@ -166,15 +194,26 @@ impl Engine {
         plan: Plan,
         options: PutOptions,
         rehearsal: bool,
-    ) -> Result<Summary, LookFailure> {
+    ) -> Result<Summary, PutFailure> {
         self.tell(Event::Planned {
             files: plan.len() as u64,
             bytes: plan.bytes(),
         });
-        let existing = if options.if_exists.looks_first() {
-            Existing::look(self, &plan).await?
+        let existing = if options.if_exists.looks_first() || options.delete.is_some() {
+            Existing::look(self, &plan, options.delete.is_some()).await?
         } else {
             Existing::default()
+        };
+        let surplus = match options.delete {
+            Some(most) => {
+                let surplus = Surplus::find(&plan, &existing);
+                let files = surplus.files();
+                if files > most {
+                    return Err(PutFailure::TooManyDeletions { files, most });
+                }
+                surplus
+            }
+            None => Surplus::default(),
         };
         let run = Run {
             engine: self.clone(),
@@ -185,7 +224,13 @@ impl Engine {
             rehearsal,
             summary: Summary::default(),
         };
-        Ok(run.run().await)
+        let mut summary = run.run().await;
+        if summary.is_complete() {
+            surplus.delete(self, rehearsal, &mut summary).await;
+        } else if surplus.files() > 0 {
+            self.tell(Event::NothingDeleted);
+        }
+        Ok(summary)
     }
 }
 

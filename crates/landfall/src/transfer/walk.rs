@@ -11,7 +11,7 @@ use landfall_protocol::{DisplayPath, Timestamp};
 use patterns::Patterns;
 use std::fs;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use walker::Walker;
 
 pub use obstacle::{Obstacle, Problem};
@@ -128,6 +128,26 @@ impl Walk {
     pub fn follow_symlinks(mut self, follow: bool) -> Self {
         self.follow_symlinks = follow;
         self
+    }
+
+    /// The folder.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Whether the patterns let in what is at this place below the root. A folder is let in unless
+    /// it is excluded: something in it may be.
+    pub fn lets_in(&self, relative: &str, folder: bool) -> bool {
+        let mut let_in = self.include.is_empty();
+        let ends = relative.match_indices('/').map(|(end, _)| (end, true));
+        for (end, folder) in ends.chain([(relative.len(), folder)]) {
+            let part = Path::new(&relative[..end]);
+            if self.exclude.fit(part, folder) {
+                return false;
+            }
+            let_in |= self.include.fit(part, folder);
+        }
+        folder || let_in
     }
 
     /// Looks at everything. Blocks for as long as that takes.

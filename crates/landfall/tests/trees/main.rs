@@ -3,11 +3,13 @@
 
 mod faults;
 mod matches;
+mod mirror;
 mod requests;
 
 use landfall::protocol::DisplayPath;
 use landfall::transfer::{
-    Engine, Event, IfExists, Plan, PutOptions, RetryPolicy, Settings, Summary, Verdict, Walk,
+    Engine, Event, IfExists, Plan, PutFailure, PutOptions, RetryPolicy, Settings, Summary, Verdict,
+    Walk,
 };
 use landfall::{Client, Endpoint, Secret};
 use landfall_testkit::faults::{Plan as Faults, Proxy};
@@ -69,8 +71,8 @@ fn plan_of(folder: &Path, there: &str) -> Plan {
     let there = DisplayPath::parse(there).unwrap();
     let walk = Walk::new(folder).destined_for(there.clone());
     let mut plan = Plan::new();
-    plan.add_tree(folder.to_owned(), there, walk.run().unwrap())
-        .unwrap();
+    let tree = walk.run().unwrap();
+    plan.add_tree(walk, there, tree).unwrap();
     plan
 }
 
@@ -91,6 +93,16 @@ impl Ran {
 
 /// Puts a folder at `/dest` through a proxy with these faults.
 async fn put(server: &TestServer, folder: &Path, options: PutOptions, faults: Faults) -> Ran {
+    let plan = plan_of(folder, "/dest");
+    put_plan(server, plan, options, faults).await.unwrap()
+}
+
+async fn put_plan(
+    server: &TestServer,
+    plan: Plan,
+    options: PutOptions,
+    faults: Faults,
+) -> Result<Ran, PutFailure> {
     let proxy = Proxy::start(server.address(), faults).await;
     let endpoint = Endpoint::at(&proxy.url()).unwrap();
     let client = Client::new(endpoint, Secret::new(server.token().to_owned())).unwrap();
@@ -106,13 +118,14 @@ async fn put(server: &TestServer, folder: &Path, options: PutOptions, faults: Fa
             assert!(twice.is_none(), "{file} is settled twice");
         }
     });
-    let summary = engine.put(plan_of(folder, "/dest"), options).await.unwrap();
+    let summary = engine.put(plan, options).await;
     drop(engine);
-    Ran {
-        summary,
+    let requests = proxy.finish().into_iter().collect();
+    Ok(Ran {
+        summary: summary?,
         verdicts: std::mem::take(&mut verdicts.lock().unwrap()),
-        requests: proxy.finish().into_iter().collect(),
-    }
+        requests,
+    })
 }
 
 fn if_exists(if_exists: IfExists) -> PutOptions {

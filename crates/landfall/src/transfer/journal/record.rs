@@ -46,7 +46,7 @@ pub(super) struct Header {
 /// One line.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Record {
-    Begin(Header),
+    Begin(Box<Header>),
     Holder { pid: u32, since: u64 },
     Session { id: SessionId, begun: u64 },
     Stored { first: usize, digests: BlockDigests },
@@ -105,7 +105,7 @@ impl Record {
                 }
                 let pair = |value: &Value| Some((value[0].as_u64()?, value[1].as_u64()?));
                 let modified = pair(&value["modified"]);
-                Self::Begin(Header {
+                Self::Begin(Box::new(Header {
                     service: value["service"].as_str()?.to_owned(),
                     identity: Identity {
                         path: value["source"].as_str()?.into(),
@@ -115,7 +115,7 @@ impl Record {
                         inode: pair(&value["inode"]),
                     },
                     commit: CommitInfo::decode(&value["commit"], Strictness::Lenient).ok()?,
-                })
+                }))
             }
             "holder" => Self::Holder {
                 pid: u32::try_from(value["pid"].as_u64()?).ok()?,
@@ -164,7 +164,7 @@ impl State {
 
     pub(super) fn apply(&mut self, record: Record) {
         match record {
-            Record::Begin(header) => self.header = header,
+            Record::Begin(header) => self.header = *header,
             Record::Holder { pid, since } => self.holder = Some((pid, since)),
             Record::Session { id, begun } => {
                 self.session = Some((id, begun));
