@@ -43,6 +43,14 @@ Environment:
   HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, NO_PROXY
                    the proxy to ask, and for what not; never asked for this machine";
 
+const DOCTOR: &str = "\
+Examples:
+  landfall doctor
+  landfall --remote dropbox --token-file ~/.token doctor
+
+Each line is ok, a warning (uploads may work nevertheless) or a problem, and says what to do. The
+exit code is that of the first problem.";
+
 /// Uploads to Dropbox, and to servers that speak its API, that finish.
 #[derive(Debug, Parser)]
 #[command(name = "landfall", version, propagate_version = true, after_help = EXAMPLES)]
@@ -87,6 +95,9 @@ pub(crate) enum Command {
     /// Manage the places that commands go to
     #[command(subcommand)]
     Remote(RemoteCommand),
+    /// Look at all that an upload needs, changing nothing, and say what to do where it is missing
+    #[command(after_help = DOCTOR)]
+    Doctor,
     /// Print what makes a shell complete commands and options
     Completions(Completions),
     /// Print the manual page, or write those of all commands

@@ -2,6 +2,7 @@
 
 pub(crate) mod admin;
 pub(crate) mod completions;
+pub(crate) mod doctor;
 pub(crate) mod get;
 pub(crate) mod ls;
 pub(crate) mod man;
@@ -37,6 +38,7 @@ pub(crate) async fn run(cli: &Cli) -> Result<()> {
         Command::Remote(command) => return remote::run(command, &cli.global),
         Command::Completions(args) => return completions::run(args),
         Command::Man(args) => return man::run(args),
+        Command::Doctor => return Box::pin(doctor::run(&cli.global, out)).await,
         _ => {}
     }
     let remote = Box::pin(Remote::open(&cli.global, &RemoteConfig::load()?)).await?;
@@ -58,7 +60,8 @@ pub(crate) async fn run(cli: &Cli) -> Result<()> {
         | Command::Admin(_)
         | Command::Remote(_)
         | Command::Completions(_)
-        | Command::Man(_) => Ok(()),
+        | Command::Man(_)
+        | Command::Doctor => Ok(()),
     };
     remote.close().await;
     result

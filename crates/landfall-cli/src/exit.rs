@@ -119,11 +119,7 @@ impl<E: fmt::Debug> ToExit for CallError<E> {
             Failure::BadRequest { text } if is_about_the_token(text) => Exit::Auth,
             Failure::RateLimited { .. } | Failure::Server { .. } => Exit::Temporary,
             Failure::NoSpace { .. } => Exit::Space,
-            Failure::Transport(fault) => match fault {
-                Fault::BadToken { .. } => Exit::Auth,
-                fault if fault.is_temporary() => Exit::Temporary,
-                _ => Exit::Other,
-            },
+            Failure::Transport(fault) => fault.exit(),
             _ => Exit::Other,
         }
     }
@@ -136,6 +132,16 @@ impl<E: fmt::Debug> ToExit for CallError<E> {
             }
             // The others say themselves what to do.
             _ => failure.to_string(),
+        }
+    }
+}
+
+impl ToExit for Fault {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::BadToken { .. } => Exit::Auth,
+            fault if fault.is_temporary() => Exit::Temporary,
+            _ => Exit::Other,
         }
     }
 }

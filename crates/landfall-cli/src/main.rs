@@ -10,6 +10,7 @@ mod paths;
 mod progress;
 mod remote;
 mod run;
+mod state;
 
 use std::process::ExitCode;
 

@@ -39,10 +39,7 @@ enum Place {
 impl Remote {
     /// The place that the command line names, or else the configuration.
     pub(crate) async fn open(global: &Global, config: &RemoteConfig) -> Result<Self> {
-        let name = match global.remote.as_deref() {
-            Some(name) if !name.is_empty() => name,
-            _ => config.used(),
-        };
+        let name = chosen(global, config);
         match place(name, config)? {
             Place::Local => {
                 let (local, client) = Box::pin(Local::start(global.timeouts())).await?;
@@ -96,6 +93,14 @@ impl Remote {
         if let Some(local) = self.local {
             local.stop().await;
         }
+    }
+}
+
+/// What the command line says where to go, or else the configuration.
+pub(crate) fn chosen<'a>(global: &'a Global, config: &'a RemoteConfig) -> &'a str {
+    match global.remote.as_deref() {
+        Some(name) if !name.is_empty() => name,
+        _ => config.used(),
     }
 }
 
