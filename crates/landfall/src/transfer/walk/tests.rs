@@ -156,6 +156,15 @@ fn a_symlink_back_to_a_folder_on_the_way_is_not_followed() {
 }
 
 #[test]
+fn a_symlink_to_a_folder_that_only_lands_in_the_same_place_is_followed() {
+    let root = folder(&["Docs/a", "docs/b/"]);
+    symlink("../../Docs", root.path().join("docs/b/c")).unwrap();
+    let tree = Walk::new(root.path()).follow_symlinks(true).run().unwrap();
+    assert_eq!(goes(&tree), ["Docs/a", "docs/b/c/a"]);
+    assert!(tree.problems.is_empty(), "{:?}", tree.problems);
+}
+
+#[test]
 fn a_folder_that_two_symlinks_lead_to_goes_twice() {
     let root = folder(&["a/"]);
     let other = folder(&["x"]);
@@ -276,6 +285,9 @@ fn a_file_and_a_folder_of_one_name_collide() {
     let tree = walk(&folder(&["Docs/a", "docs"]));
     assert_eq!(goes(&tree), ["Docs/a"]);
     assert!(matches!(obstacle(&tree), Obstacle::CaseCollision { .. }));
+    let tree = walk(&folder(&["DOcs/a", "Docs/b", "docs"]));
+    assert_eq!(goes(&tree), ["DOcs/a", "Docs/b"]);
+    assert!(matches!(obstacle(&tree), Obstacle::CaseCollision { with } if **with == *"DOcs"));
 }
 
 #[test]
