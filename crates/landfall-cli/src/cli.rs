@@ -2,17 +2,23 @@
 
 mod admin;
 mod global;
+mod put;
 mod quantity;
 pub(crate) mod session;
+mod transfer;
+mod uploads;
 
 pub(crate) use admin::{
     AccountCommand, Admin, AdminCommand, AdminSessionCommand, QuotaCommand, TokenCommand,
 };
 pub(crate) use global::Global;
+pub(crate) use put::{IfExists, OnBadName, Put};
 pub(crate) use quantity::Quota;
+pub(crate) use transfer::{ProgressWhen, Transfer};
+pub(crate) use uploads::{ResumeUploads, Uploads};
 
 use clap::builder::FalseyValueParser;
-use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum, ValueHint};
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueHint};
 use clap_complete::Shell;
 use quantity::{duration, quota, size};
 use session::Session;
@@ -63,8 +69,11 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Upload a file
+    /// Upload files and folders
     Put(Put),
+    /// Manage uploads that were begun and not finished
+    #[command(subcommand)]
+    Uploads(Uploads),
     /// Download a file
     Get(Get),
     /// List a folder
@@ -107,31 +116,6 @@ pub(crate) enum Command {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  landfall put a.txt /docs/                     as /docs/a.txt
-  landfall put a.txt /docs/b.txt --if-exists overwrite
-  pg_dump db | landfall put - /db.sql
-
-`fail`, the default, is no error if the very same bytes are there already.")]
-pub(crate) struct Put {
-    /// File to upload; `-` for standard input
-    #[arg(value_hint = ValueHint::FilePath)]
-    pub(crate) src: PathBuf,
-    /// Where to; a final `/` or an existing folder means into it
-    pub(crate) dest: String,
-    /// What to do about a file that is there
-    #[arg(long, env = "LANDFALL_IF_EXISTS", value_enum, default_value_t = IfExists::Fail)]
-    pub(crate) if_exists: IfExists,
-    /// Overwrite only this revision; --if-exists doesn't count then
-    #[arg(long, env = "LANDFALL_IF_REV", value_name = "REV")]
-    pub(crate) if_rev: Option<landfall_protocol::Rev>,
-    /// Raise no notification in the user's clients
-    #[arg(long, env = "LANDFALL_MUTE", value_parser = FalseyValueParser::new())]
-    pub(crate) mute: bool,
-}
-
-#[derive(Debug, Args)]
-#[command(after_help = "\
-Examples:
   landfall --remote lab watch
   landfall --remote lab watch --after 4711      go on after the event with this number
 
@@ -140,19 +124,6 @@ pub(crate) struct Watch {
     /// Begin after the event with this number, 0 for the oldest [default: with what happens next]
     #[arg(long, env = "LANDFALL_AFTER", value_name = "NUMBER")]
     pub(crate) after: Option<u64>,
-}
-
-/// What `put` does about a file that is there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum IfExists {
-    /// Fail, unless its bytes are the same
-    Fail,
-    /// Replace it; the service keeps the old revision
-    Overwrite,
-    /// Upload under another name, and print it
-    Rename,
-    /// Leave it as it is
-    Skip,
 }
 
 #[derive(Debug, Args)]

@@ -16,6 +16,7 @@ pub(crate) mod rm;
 pub(crate) mod serve;
 pub(crate) mod session;
 pub(crate) mod stat;
+pub(crate) mod uploads;
 pub(crate) mod watch;
 
 use crate::cli::{Cli, Command};
@@ -44,7 +45,8 @@ pub(crate) async fn run(cli: &Cli) -> Result<()> {
     let remote = Box::pin(Remote::open(&cli.global, &RemoteConfig::load()?)).await?;
     let client = remote.client();
     let result = match &cli.command {
-        Command::Put(args) => Box::pin(put::run(args, client, out)).await,
+        Command::Put(args) => Box::pin(put::run(args, &remote, out)).await,
+        Command::Uploads(command) => Box::pin(uploads::run(command, &remote, out)).await,
         Command::Get(args) => Box::pin(get::run(args, client, out)).await,
         Command::Ls(args) => ls::run(args, client, out).await,
         Command::Stat(args) => stat::run(args, client, out).await,

@@ -1,6 +1,10 @@
 //! How a run ends: the exit codes that scripts rely on, and the one line that says why.
 
-use landfall::transfer::{DownloadFailure, OutcomeUnknown, SourceError, UploadFailure};
+use crate::output;
+use landfall::transfer::{
+    BatchFailure, DownloadFailure, JournalError, LookFailure, OutcomeUnknown, PatternError,
+    PlanError, PutFailure, SourceError, UploadFailure, WalkError,
+};
 use landfall::{CallError, Failure, Fault};
 use std::fmt::{self, Display};
 use std::io;
@@ -65,6 +69,14 @@ impl Fail {
         Self {
             exit,
             line: String::new(),
+        }
+    }
+
+    /// A signal came.
+    pub(crate) fn stopped(exit: Exit) -> Self {
+        Self {
+            exit,
+            line: output::interrupted().unwrap_or_default().to_owned(),
         }
     }
 
@@ -212,7 +224,38 @@ impl ToExit for UploadFailure {
             Self::Start(error) => error.exit(),
             Self::Append(error) => error.exit(),
             Self::Finish(error) => error.exit(),
+            Self::Entry(error) => error.exit(),
+            Self::Folder(error) => error.exit(),
+            Self::Delete(error) => error.exit(),
+            Self::Batch(failure) => failure.exit(),
+            Self::Exists { .. } => Exit::Conflict,
+            Self::Journal(error) => error.exit(),
+            Self::SessionGone => Exit::Temporary,
             Self::Offset { .. } | Self::Integrity { .. } => Exit::Integrity,
+            _ => Exit::Other,
+        }
+    }
+
+    fn why(&self) -> String {
+        match self {
+            Self::Start(error) => error.why(),
+            Self::Append(error) => error.why(),
+            Self::Finish(error) => error.why(),
+            Self::Entry(error) => error.why(),
+            Self::Folder(error) => error.why(),
+            Self::Delete(error) => error.why(),
+            Self::Batch(failure) => failure.why(),
+            _ => self.to_string(),
+        }
+    }
+}
+
+impl ToExit for BatchFailure {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Start(error) => error.exit(),
+            Self::Append(error) => error.exit(),
+            Self::Finish(error) => error.exit(),
             _ => Exit::Other,
         }
     }
@@ -224,6 +267,71 @@ impl ToExit for UploadFailure {
             Self::Finish(error) => error.why(),
             _ => self.to_string(),
         }
+    }
+}
+
+impl ToExit for JournalError {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Held { .. } => Exit::Conflict,
+            Self::Unknown { .. } => Exit::Source,
+            _ => Exit::Other,
+        }
+    }
+}
+
+impl ToExit for LookFailure {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::List(error) => error.exit(),
+            Self::Continue(error) => error.exit(),
+            Self::Metadata(error) => error.exit(),
+            _ => Exit::Other,
+        }
+    }
+
+    fn why(&self) -> String {
+        match self {
+            Self::List(error) => error.why(),
+            Self::Continue(error) => error.why(),
+            Self::Metadata(error) => error.why(),
+            _ => self.to_string(),
+        }
+    }
+}
+
+impl ToExit for PutFailure {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Look(failure) => failure.exit(),
+            Self::TooManyDeletions { .. } => Exit::Conflict,
+            _ => Exit::Other,
+        }
+    }
+
+    fn why(&self) -> String {
+        match self {
+            Self::Look(failure) => failure.why(),
+            _ => self.to_string(),
+        }
+    }
+}
+
+impl ToExit for WalkError {
+    fn exit(&self) -> Exit {
+        Exit::Source
+    }
+}
+
+impl ToExit for PlanError {
+    fn exit(&self) -> Exit {
+        Exit::Usage
+    }
+}
+
+impl ToExit for PatternError {
+    fn exit(&self) -> Exit {
+        Exit::Usage
     }
 }
 

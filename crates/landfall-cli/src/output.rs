@@ -8,7 +8,7 @@ use landfall_protocol::types::files::{FileMetadata, FolderMetadata, Metadata};
 use serde_json::{Map, Value, json};
 use std::fmt::Display;
 use std::io::{self, ErrorKind, IsTerminal, Write};
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 /// The version of the JSON lines; `schema/events.json` describes it.
 const SCHEMA: u64 = 1;
@@ -35,6 +35,16 @@ impl Output {
         } else {
             line(&shown(&text.to_string()))
         }
+    }
+}
+
+impl Output {
+    /// An event in between, for scripts alone.
+    pub(crate) fn event(self, event: &Value) -> Result<()> {
+        if self.json {
+            line(&event.to_string())?;
+        }
+        Ok(())
     }
 }
 
@@ -97,6 +107,28 @@ pub(crate) fn set_manner(global: &Global) {
 /// Whether progress is shown by bars.
 pub(crate) fn has_bars() -> bool {
     MANNER.get().is_some_and(|manner| manner.bars)
+}
+
+/// Whether people want to see lines on stderr.
+pub(crate) fn has_notes() -> bool {
+    MANNER.get().is_none_or(|manner| manner.notes)
+}
+
+/// What to say if the run is interrupted from now on.
+static IF_INTERRUPTED: Mutex<Option<&'static str>> = Mutex::new(None);
+
+/// Sets what to say if the run is interrupted from now on.
+pub(crate) fn if_interrupted(text: &'static str) {
+    *IF_INTERRUPTED
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner) = Some(text);
+}
+
+/// What to say of a run that was interrupted.
+pub(crate) fn interrupted() -> Option<&'static str> {
+    *IF_INTERRUPTED
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Writes a line to stderr, for people, unless they asked for quiet. If nobody reads it,
@@ -237,52 +269,10 @@ pub(crate) mod tests {
         json::read(text, Strictness::Lenient).unwrap()
     }
 
-    /// Holds an event against the schema file: its type is described, no required field is
-    /// missing, no field is undescribed, and each is of its type.
+    /// Holds an event against the schema file.
     #[track_caller]
     pub(crate) fn check(event: &Value) {
-        let schema: Value = serde_json::from_str(include_str!("../schema/events.json")).unwrap();
-        let kind = event["type"].as_str().unwrap();
-        let rule = &schema["$defs"][kind];
-        assert!(rule.is_object(), "no description of {kind}");
-        assert!(
-            schema["oneOf"]
-                .as_array()
-                .unwrap()
-                .iter()
-                .any(|one| one["$ref"] == format!("#/$defs/{kind}")),
-            "{kind} is not among the events"
-        );
-        for name in rule["required"].as_array().unwrap() {
-            let name = name.as_str().unwrap();
-            assert!(event.get(name).is_some(), "{kind} lacks {name}: {event}");
-        }
-        for (name, value) in event.as_object().unwrap() {
-            let described = &rule["properties"][name];
-            assert!(described.is_object(), "{kind} has an undescribed {name}");
-            if let Some(only) = described.get("const") {
-                assert_eq!(value, only, "{kind}: {name}");
-            }
-            if let Some(choices) = described.get("enum") {
-                assert!(
-                    choices.as_array().unwrap().contains(value),
-                    "{kind}: {name}"
-                );
-            }
-            let found = match value {
-                Value::Null => "null",
-                Value::Bool(_) => "boolean",
-                Value::Number(_) => "integer",
-                Value::String(_) => "string",
-                Value::Array(_) => "array",
-                Value::Object(_) => "object",
-            };
-            match &described["type"] {
-                Value::Null => {}
-                Value::String(one) => assert_eq!(one, found, "{kind}: {name}"),
-                several => assert!(several.as_array().unwrap().contains(&found.into())),
-            }
-        }
+        landfall_testkit::check_event(include_str!("../schema/events.json"), event);
     }
 
     #[test]

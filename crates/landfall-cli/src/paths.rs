@@ -1,6 +1,7 @@
 //! Paths on the remote as people type them.
 
 use crate::exit::{Exit, Fail, Result};
+use landfall_protocol::DisplayPath;
 use landfall_protocol::path::{PathOrId, PathROrId, ReadPath, WritePath, WritePathOrId};
 use landfall_protocol::wire::DecodeError;
 
@@ -37,6 +38,20 @@ impl RemotePath {
     /// As messages name it.
     pub(crate) fn shown(&self) -> &str {
         if self.is_root() { "/" } else { &self.0 }
+    }
+
+    /// The last component; empty for the root.
+    pub(crate) fn name(&self) -> &str {
+        self.0.rsplit('/').next().unwrap_or_default()
+    }
+
+    /// A place by its path, which an id or a namespace is not enough for.
+    pub(crate) fn to_place(&self) -> Result<DisplayPath> {
+        DisplayPath::parse(&self.0).map_err(|error| {
+            let what = format!("can't use {}", self.shown());
+            let why = format!("folders go to a path ({error}); give one such as /docs");
+            Fail::new(Exit::Usage, what, why)
+        })
     }
 
     pub(crate) fn to_read(&self) -> Result<ReadPath> {

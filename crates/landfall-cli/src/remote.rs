@@ -22,6 +22,7 @@ pub(crate) const TOKEN: &str = "LANDFALL_TOKEN";
 /// A place that is ready for calls.
 pub(crate) struct Remote {
     client: Client,
+    service: String,
     local: Option<Local>,
 }
 
@@ -46,6 +47,7 @@ impl Remote {
                 tracing::info!("calls go to the remote `local`");
                 Ok(Self {
                     client,
+                    service: LOCAL.to_owned(),
                     local: Some(local),
                 })
             }
@@ -57,6 +59,7 @@ impl Remote {
                 let token_file = global.token_file.clone().or(token_file);
                 let ca_cert = global.ca_cert.clone().or(ca_cert);
                 tracing::info!("calls go to {endpoint}");
+                let service = endpoint.to_string();
                 refuse_open_wire(name, &endpoint, global.insecure_http)?;
                 let token = token(name, token_file.as_deref())?;
                 let mut builder = Client::builder(*endpoint, token).timeouts(global.timeouts());
@@ -76,6 +79,7 @@ impl Remote {
                 })?;
                 Ok(Self {
                     client,
+                    service,
                     local: None,
                 })
             }
@@ -84,6 +88,11 @@ impl Remote {
 
     pub(crate) fn client(&self) -> &Client {
         &self.client
+    }
+
+    /// What journals call it: the same for every name of one address.
+    pub(crate) fn service(&self) -> &str {
+        &self.service
     }
 
     /// Ends what was started for the remote.

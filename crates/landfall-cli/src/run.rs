@@ -48,7 +48,7 @@ async fn until_signal(cli: Cli) -> Result<()> {
     let work = Box::pin(commands::run(&cli));
     tokio::select! {
         result = work => result,
-        exit = signal() => Err(Fail::silent(exit)),
+        exit = signal() => Err(Fail::stopped(exit)),
     }
 }
 

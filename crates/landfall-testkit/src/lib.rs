@@ -13,6 +13,7 @@ pub mod faults;
 pub mod link;
 pub mod oracle;
 pub mod page;
+mod schema;
 mod server;
 mod tool;
 
@@ -22,6 +23,7 @@ pub use dice::Dice;
 pub use disk::SmallDisk;
 pub use events::{Event, Events};
 pub use reqwest::{Body, Method, RequestBuilder};
+pub use schema::check_event;
 pub use server::{Stores, TestServer};
 pub use tool::{Run, Serving, Tool, allow_open_files, peak_memory};
 

@@ -1,115 +1,83 @@
-//! `put`: uploads a file.
+//! `put`: uploads files and folders.
 
-use super::{is_not_found, metadata};
-use crate::cli::{IfExists, Put};
-use crate::exit::{Context, Exit, Fail, Result, ToExit};
-use crate::output::{Output, event, file_fields, metadata_fields, path_of};
-use crate::paths::{RemotePath, means_into};
-use crate::progress::Progress;
-use landfall::Client;
-use landfall::transfer::{Engine, Outcome, Settings, Source, Upload, UploadFailure, hash_file};
-use landfall_protocol::Rev;
-use landfall_protocol::types::files::{CommitInfo, FileMetadata, Metadata, WriteMode};
-use serde_json::{Map, Value};
-use std::path::Path;
+mod many;
+mod one;
 
-/// What became of the file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Status {
-    Uploaded,
-    AlreadyThere,
-    Skipped,
-}
+use crate::cli::{Put, Transfer};
+use crate::exit::{Exit, Fail, Result};
+use crate::output::Output;
+use crate::remote::Remote;
+use crate::state;
+use landfall::transfer::{Engine, Events, Journals};
+use std::path::{Path, PathBuf};
 
-impl Status {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Uploaded => "uploaded",
-            Self::AlreadyThere => "already_there",
-            Self::Skipped => "skipped",
+pub(crate) async fn run(args: &Put, remote: &Remote, out: Output) -> Result<()> {
+    match &args.srcs[..] {
+        [src] if !src.is_dir() => one::run(args, src, remote, out).await,
+        srcs => {
+            refuse_mistakes(args, srcs)?;
+            many::run(args, srcs, remote, out).await
         }
     }
 }
 
-pub(crate) async fn run(args: &Put, client: &Client, out: Output) -> Result<()> {
-    let from_stdin = args.src.as_os_str() == "-";
-    let what = || format!("can't put {} at {}", shown(args), args.dest);
-    let source = if from_stdin {
-        Source::stream("standard input", tokio::io::stdin())
-    } else {
-        Source::open(&args.src).map_err(|error| Fail::plain(&error))?
-    };
-    let (path, found) = target(client, args).await?;
-
-    if let Some(found) = &found {
-        match answer_without_sending(args, &source, found).await? {
-            Some(status) => return tell(out, status, path_of(found), metadata_fields(found)),
-            None if matches!(found, Metadata::Folder(_)) && args.if_exists != IfExists::Rename => {
-                let why = "a folder is there; choose another name";
-                return Err(Fail::new(Exit::Conflict, what(), why));
-            }
-            None => {}
+/// What can't be meant where there are folders or several files.
+fn refuse_mistakes(args: &Put, srcs: &[PathBuf]) -> Result<()> {
+    let what = |src: &Path| format!("can't put {}", src.display());
+    for src in srcs {
+        if src.as_os_str() == "-" {
+            let why = "standard input is put alone; give it a command of its own";
+            return Err(Fail::new(Exit::Usage, "can't put standard input", why));
+        }
+        if src.is_dir() && !args.recursive {
+            let why = "it is a folder; use -r to put all that is in it";
+            return Err(Fail::new(Exit::Source, what(src), why));
         }
     }
-
-    let mut commit = CommitInfo::new(path.to_write()?);
-    commit.mode = match (&args.if_rev, args.if_exists) {
-        (Some(rev), _) => WriteMode::Update(rev.clone()),
-        (None, IfExists::Overwrite) => WriteMode::Overwrite,
-        (None, IfExists::Fail | IfExists::Rename | IfExists::Skip) => WriteMode::Add,
-    };
-    commit.autorename = args.if_rev.is_none() && args.if_exists == IfExists::Rename;
-    commit.client_modified = source.modified();
-    commit.mute = args.mute;
-
-    let progress = Progress::new(path.shown());
-    let engine = Engine::with_events(client.clone(), Settings::default(), progress.clone());
-    let outcome = Upload::new(&engine, source, commit).run().await;
-    progress.clear();
-    match outcome {
-        Outcome::Done(done) => {
-            let file = done.metadata;
-            let status = if found.as_ref().and_then(rev_of) == Some(&file.rev) {
-                Status::AlreadyThere
-            } else {
-                Status::Uploaded
-            };
-            tell_file(out, status, &file)
-        }
-        // Somebody else was quicker, which is what `skip` is for.
-        Outcome::Refused(failure)
-            if args.if_exists == IfExists::Skip
-                && args.if_rev.is_none()
-                && failure.exit() == Exit::Conflict =>
-        {
-            match metadata(client, &path).await?.when(what)? {
-                Metadata::File(file) => tell_file(out, Status::Skipped, &file),
-                other => tell(
-                    out,
-                    Status::Skipped,
-                    path_of(&other),
-                    metadata_fields(&other),
-                ),
-            }
-        }
-        Outcome::Refused(UploadFailure::Source(error)) => Err(Fail::plain(&error)),
-        Outcome::Refused(failure) if is_file_in_the_way(&failure) => {
-            let why = format!("another file is there{}", way_out(args));
-            Err(Fail::new(Exit::Conflict, what(), why))
-        }
-        Outcome::Refused(failure) => Err(failure).when(what),
-        Outcome::Unknown(unknown) => Err(Fail::plain(&unknown)),
+    if args.if_rev.is_some() {
+        let why = "--if-rev is about one file";
+        return Err(Fail::new(Exit::Usage, what(&srcs[0]), why));
     }
+    if args.delete && !srcs.iter().any(|src| src.is_dir()) {
+        let why = "--delete is about folders; put one with -r";
+        return Err(Fail::new(Exit::Usage, what(&srcs[0]), why));
+    }
+    Ok(())
 }
 
-/// The file's name, for the folder that it goes into.
+/// Where unfinished uploads to this remote are written down.
+pub(super) fn journals(remote: &Remote) -> Result<Journals> {
+    Ok(Journals::new(
+        state::directory()?.join("uploads"),
+        remote.service(),
+    ))
+}
+
+/// What carries transfers out.
+pub(super) fn engine(
+    remote: &Remote,
+    transfer: &Transfer,
+    events: impl Events + 'static,
+) -> Engine {
+    // Without a place for journals uploads work as well.
+    let journals = journals(remote).ok();
+    let settings = transfer.settings(journals);
+    Engine::with_events(remote.client().clone(), settings, events)
+}
+
+/// A file's or folder's name, for the folder that it goes into.
 fn name_of(src: &Path) -> Result<String> {
     let what = || format!("can't put {}", src.display());
-    let Some(name) = src.file_name() else {
+    // `.` and `a/..` have names, too.
+    let real = match src.file_name() {
+        Some(_) => src.to_owned(),
+        None => src.canonicalize().unwrap_or_else(|_| src.to_owned()),
+    };
+    let Some(name) = real.file_name() else {
         return Err(Fail::new(
             Exit::Source,
             what(),
-            "it has no name; name a file",
+            "it has no name; name what is in it",
         ));
     };
     match name.to_str() {
@@ -121,154 +89,20 @@ fn name_of(src: &Path) -> Result<String> {
     }
 }
 
-/// The path to save at, and what is there now.
-async fn target(client: &Client, args: &Put) -> Result<(RemotePath, Option<Metadata>)> {
-    let what = || format!("can't put {} at {}", shown(args), args.dest);
-    let dest = RemotePath::new(&args.dest);
-    if !means_into(&args.dest) && !dest.is_root() {
-        let found = look(client, &dest, what).await?;
-        if !matches!(found, Some(Metadata::Folder(_))) {
-            return Ok((dest, found));
-        }
-    }
-    if args.src.as_os_str() == "-" {
-        let why = "standard input has no name; give DEST one, such as /docs/a.txt";
-        return Err(Fail::new(Exit::Usage, what(), why));
-    }
-    let path = dest.child(&name_of(&args.src)?);
-    let found = look(client, &path, what).await?;
-    Ok((path, found))
-}
-
-async fn look(
-    client: &Client,
-    path: &RemotePath,
-    what: impl FnOnce() -> String,
-) -> Result<Option<Metadata>> {
-    match metadata(client, path).await? {
-        Ok(Metadata::Deleted(_)) => Ok(None),
-        Ok(found) => Ok(Some(found)),
-        Err(error) if is_not_found(&error) => Ok(None),
-        Err(error) => Err(error).when(what),
-    }
-}
-
-/// What there is to say before a byte is sent, given what is at the target.
-async fn answer_without_sending(
-    args: &Put,
-    source: &Source,
-    found: &Metadata,
-) -> Result<Option<Status>> {
-    if args.if_rev.is_some() {
-        return Ok(None);
-    }
-    match args.if_exists {
-        IfExists::Skip => Ok(Some(Status::Skipped)),
-        IfExists::Overwrite | IfExists::Rename => Ok(None),
-        IfExists::Fail => {
-            // Of a stream only its end tells; the service compares then.
-            let (Metadata::File(file), Some(size)) = (found, source.size()) else {
-                return Ok(None);
-            };
-            if size == file.size && same_bytes(args, file).await? {
-                return Ok(Some(Status::AlreadyThere));
-            }
-            Err(Fail::new(
-                Exit::Conflict,
-                format_args!("can't put {} at {}", shown(args), path_of(found)),
-                format_args!("a file with other bytes is there{}", way_out(args)),
-            ))
-        }
-    }
-}
-
-async fn same_bytes(args: &Put, file: &FileMetadata) -> Result<bool> {
-    let path = args.src.clone();
-    let hashing = tokio::task::spawn_blocking(move || hash_file(&path));
-    let hashed = hashing.await;
-    let hashed = hashed.map_err(|_| {
-        let what = format!("can't put {}", shown(args));
-        Fail::new(
-            Exit::Other,
-            what,
-            "its hash could not be computed; try again",
-        )
-    })?;
-    let (_, hash) = hashed.map_err(|error| Fail::plain(&error))?;
-    Ok(file.content_hash == Some(hash))
-}
-
-fn rev_of(found: &Metadata) -> Option<&Rev> {
-    match found {
-        Metadata::File(file) => Some(&file.rev),
-        Metadata::Folder(_) | Metadata::Deleted(_) => None,
-    }
-}
-
-/// What to do about a file in the way.
-fn way_out(args: &Put) -> &'static str {
-    if args.if_rev.is_some() {
-        "; look at it, then give the rev that it has now"
-    } else {
-        "; use --if-exists overwrite, rename or skip, or another path"
-    }
-}
-
-fn is_file_in_the_way(failure: &UploadFailure) -> bool {
-    let UploadFailure::Finish(error) = failure else {
-        return false;
-    };
-    error.summary() == Some("path/conflict/file")
-}
-
-/// SRC as messages name it.
-fn shown(args: &Put) -> String {
-    if args.src.as_os_str() == "-" {
-        "standard input".to_owned()
-    } else {
-        args.src.display().to_string()
-    }
-}
-
-fn tell_file(out: Output, status: Status, file: &FileMetadata) -> Result<()> {
-    let path = file.path_display.as_deref().unwrap_or(&file.name);
-    tell(out, status, path, file_fields(file))
-}
-
-fn tell(out: Output, status: Status, path: &str, described: Map<String, Value>) -> Result<()> {
-    let text = match status {
-        Status::Uploaded => path.to_owned(),
-        Status::AlreadyThere => format!("{path} (already there)"),
-        Status::Skipped => format!("{path} (skipped: it exists)"),
-    };
-    out.result(text, || put_event(status, described))
-}
-
-fn put_event(status: Status, described: Map<String, Value>) -> Value {
-    let mut fields = Map::new();
-    fields.insert("status".to_owned(), status.name().into());
-    fields.extend(described);
-    event("put", fields)
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{Status, name_of, put_event};
-    use crate::output::tests::{check, file, folder};
-    use crate::output::{file_fields, folder_fields};
+    use super::name_of;
     use std::path::Path;
 
     #[test]
-    fn events_are_as_the_schema_says() {
-        for status in [Status::Uploaded, Status::AlreadyThere, Status::Skipped] {
-            check(&put_event(status, file_fields(&file())));
-        }
-        check(&put_event(Status::Skipped, folder_fields(&folder())));
-    }
-
-    #[test]
-    fn a_file_goes_by_its_last_name() {
+    fn a_source_goes_by_its_last_name() {
         assert_eq!(name_of(Path::new("a/b.txt")).unwrap(), "b.txt");
-        assert!(name_of(Path::new("..")).is_err());
+        assert_eq!(name_of(Path::new("a/b/")).unwrap(), "b");
+        assert!(name_of(Path::new("/")).is_err());
+        let here = std::env::current_dir().unwrap();
+        assert_eq!(
+            name_of(Path::new(".")).unwrap(),
+            here.file_name().unwrap().to_str().unwrap()
+        );
     }
 }

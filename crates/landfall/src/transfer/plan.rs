@@ -166,6 +166,13 @@ impl Plan {
         Ok(())
     }
 
+    /// Gives all files that are in the plan so far this time of their last change.
+    pub fn set_modified(&mut self, time: Timestamp) {
+        self.files
+            .iter_mut()
+            .for_each(|file| file.modified = Some(time));
+    }
+
     /// How many files there are.
     pub fn len(&self) -> usize {
         self.files.len()

@@ -1,0 +1,70 @@
+//! How much a transfer may take of the line, the machine and people's time.
+
+use super::quantity::{duration, size};
+use clap::{Args, ValueEnum};
+use landfall::transfer::{Journals, RetryPolicy, Settings};
+use std::time::Duration;
+
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Transfer options")]
+pub(crate) struct Transfer {
+    /// Requests at once, at most; how many there are follows what the line carries
+    #[arg(long, env = "LANDFALL_WORKERS", value_name = "NUMBER", default_value_t = 16,
+        value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub(crate) workers: u16,
+    /// Bytes in a request, in whole 4 MiB [default: what the line moves in about a second]
+    #[arg(long, env = "LANDFALL_CHUNK_SIZE", value_name = "SIZE", value_parser = size)]
+    pub(crate) chunk_size: Option<u64>,
+    /// Bytes per second to send, at most [default: no limit]
+    #[arg(long, env = "LANDFALL_BWLIMIT", value_name = "SIZE", value_parser = size)]
+    pub(crate) bwlimit: Option<u64>,
+    /// Bytes of content to hold in memory, at most; the program itself takes some 20 MiB more
+    #[arg(
+        long,
+        env = "LANDFALL_MEMORY",
+        value_name = "SIZE",
+        default_value = "112MiB",
+        value_parser = size
+    )]
+    pub(crate) memory: u64,
+    /// How long to go on without any success before giving up
+    #[arg(
+        long,
+        env = "LANDFALL_MAX_WAIT",
+        value_name = "DURATION",
+        default_value = "15m",
+        value_parser = duration
+    )]
+    pub(crate) max_wait: Duration,
+    /// Whether to show how far it is: a bar on a terminal, else a line every ten seconds
+    #[arg(long, env = "LANDFALL_PROGRESS", value_enum, default_value_t = ProgressWhen::Auto)]
+    pub(crate) progress: ProgressWhen,
+}
+
+/// When progress is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ProgressWhen {
+    /// Unless people asked for quiet
+    Auto,
+    /// In any case, and without a terminal every second
+    Always,
+    /// Not at all
+    Never,
+}
+
+impl Transfer {
+    /// The library's bounds; `journals` is where unfinished uploads are written down.
+    pub(crate) fn settings(&self, journals: Option<Journals>) -> Settings {
+        Settings {
+            requests: usize::from(self.workers),
+            memory: self.memory,
+            chunk: self.chunk_size,
+            bandwidth: self.bwlimit,
+            retry: RetryPolicy {
+                patience: self.max_wait,
+                ..RetryPolicy::default()
+            },
+            journals,
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! What `uploads` takes.
+
+use super::transfer::Transfer;
+use clap::{Args, Subcommand};
+
+#[derive(Debug, Subcommand)]
+#[command(after_help = "\
+Examples:
+  landfall uploads list
+  landfall uploads resume                       all that were begun to the same remote
+  landfall uploads forget 1a2b3c4d5e6f
+
+The command that began an upload goes on with it as well.")]
+pub(crate) enum Uploads {
+    /// List uploads that were begun and not finished, oldest first
+    List,
+    /// Go on with unfinished uploads to this remote
+    Resume(ResumeUploads),
+    /// Forget an unfinished upload; what the service holds of it expires there
+    Forget(ForgetUpload),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ResumeUploads {
+    /// Those to go on with [default: all]
+    pub(crate) ids: Vec<String>,
+    #[command(flatten)]
+    pub(crate) transfer: Transfer,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ForgetUpload {
+    /// Those to forget
+    #[arg(required = true)]
+    pub(crate) ids: Vec<String>,
+}

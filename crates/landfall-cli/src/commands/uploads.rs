@@ -1,0 +1,177 @@
+//! `uploads`: what was begun and not finished.
+
+use super::put::{engine, journals};
+use crate::cli::{ResumeUploads, Uploads};
+use crate::exit::{Exit, Fail, Result, ToExit};
+use crate::output::{self, Output, event, fields, time};
+use crate::progress::Progress;
+use crate::remote::Remote;
+use landfall::transfer::{JournalError, Outcome, Source, Unfinished, Upload};
+use landfall_protocol::Timestamp;
+use serde_json::{Value, json};
+
+pub(crate) async fn run(command: &Uploads, remote: &Remote, out: Output) -> Result<()> {
+    let journals = journals(remote)?;
+    match command {
+        Uploads::List => {
+            let uploads = journals.list().map_err(|error| Fail::plain(&error))?;
+            for upload in uploads {
+                out.result(line(&upload), || listed(&upload))?;
+            }
+            Ok(())
+        }
+        Uploads::Forget(args) => {
+            for id in &args.ids {
+                journals.forget(id).map_err(|error| Fail::plain(&error))?;
+                out.result(format!("{id} (forgotten)"), || {
+                    event("forgotten", fields(json!({ "id": id })))
+                })?;
+            }
+            Ok(())
+        }
+        Uploads::Resume(args) => {
+            let mut uploads = journals.list().map_err(|error| Fail::plain(&error))?;
+            if args.ids.is_empty() {
+                uploads.retain(|upload| upload.service == remote.service());
+            } else {
+                for id in &args.ids {
+                    if !uploads.iter().any(|upload| upload.id == *id) {
+                        let unknown = JournalError::Unknown { id: id.clone() };
+                        return Err(Fail::plain(&unknown));
+                    }
+                }
+                uploads.retain(|upload| args.ids.contains(&upload.id));
+            }
+            resume(args, uploads, remote, out).await
+        }
+    }
+}
+
+/// Goes on with these, one after the other.
+async fn resume(
+    args: &ResumeUploads,
+    uploads: Vec<Unfinished>,
+    remote: &Remote,
+    out: Output,
+) -> Result<()> {
+    output::if_interrupted("stopped; `landfall uploads resume` goes on where it was");
+    let mut failed = Vec::new();
+    for upload in uploads {
+        let dest = upload.commit.path.as_str().to_owned();
+        let what = || format!("can't put {} at {dest}", upload.source.display());
+        if upload.service != remote.service() {
+            let why = format!("it was begun to {}; name it by --remote", upload.service);
+            return Err(Fail::new(Exit::Usage, what(), why));
+        }
+        let outcome = match Source::open(&upload.source) {
+            Ok(source) => {
+                let progress = Progress::of_transfer(&dest, args.transfer.progress, out);
+                let engine = engine(remote, &args.transfer, progress.clone());
+                let run = Upload::new(&engine, source, upload.commit.clone())
+                    .run()
+                    .await;
+                progress.clear();
+                run
+            }
+            Err(error) => Outcome::Refused(error.into()),
+        };
+        match outcome {
+            Outcome::Done(done) => {
+                let file = &done.metadata;
+                let path = file.path_display.as_deref().unwrap_or(&file.name);
+                out.result(path, || {
+                    let mut put = fields(json!({"status": "uploaded"}));
+                    put.extend(output::file_fields(file));
+                    event("put", put)
+                })?;
+            }
+            Outcome::Refused(failure) => {
+                failed.push(failure.exit());
+                output::failure(Fail::new(failure.exit(), what(), failure.why()));
+            }
+            Outcome::Unknown(unknown) => {
+                failed.push(unknown.exit());
+                output::failure(Fail::plain(&unknown));
+            }
+        }
+    }
+    match failed.first() {
+        None => Ok(()),
+        Some(first) if failed.iter().all(|exit| exit == first) => Err(Fail::silent(*first)),
+        Some(_) => Err(Fail::silent(Exit::Other)),
+    }
+}
+
+fn line(upload: &Unfinished) -> String {
+    let percent = (upload.stored * 100).checked_div(upload.size).unwrap_or(0);
+    let state = match (upload.held_by, upload.is_expired()) {
+        (Some(pid), _) => format!(", process {pid} is at it"),
+        (None, true) => ", too old to go on with".to_owned(),
+        (None, false) => String::new(),
+    };
+    format!(
+        "{}  {percent:3}% of {} bytes, begun {}{state}  {} -> {} {}",
+        upload.id,
+        upload.size,
+        begun(upload).map_or_else(|| "-".to_owned(), time),
+        upload.source.display(),
+        upload.service,
+        upload.commit.path.as_str(),
+    )
+}
+
+fn begun(upload: &Unfinished) -> Option<Timestamp> {
+    let begun = i64::try_from(upload.begun?).ok()?;
+    Some(Timestamp::from_unix_seconds(begun))
+}
+
+fn listed(upload: &Unfinished) -> Value {
+    let numbers = json!({
+        "id": upload.id,
+        "remote": upload.service,
+        "local": upload.source.to_string_lossy(),
+        "path": upload.commit.path.as_str(),
+        "size": upload.size,
+        "stored": upload.stored,
+        "begun": begun(upload).map(time),
+        "expired": upload.is_expired(),
+        "process": upload.held_by,
+    });
+    event("upload", fields(numbers))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{line, listed};
+    use crate::output::tests::check;
+    use crate::output::{event, fields};
+    use landfall::transfer::Unfinished;
+    use landfall_protocol::path::WritePathOrId;
+    use landfall_protocol::types::files::CommitInfo;
+    use serde_json::json;
+
+    #[test]
+    fn an_upload_is_told_with_how_far_it_is() {
+        let upload = Unfinished {
+            id: "1a2b".to_owned(),
+            service: "lab".to_owned(),
+            source: "/data/a.iso".into(),
+            commit: CommitInfo::new(WritePathOrId::parse("/a.iso").unwrap()),
+            size: 200,
+            stored: 50,
+            begun: Some(0),
+            held_by: None,
+        };
+        let text = line(&upload);
+        assert!(
+            text.contains(" 25% of 200 bytes, begun 1970-01-01T00:00:00Z"),
+            "{text}"
+        );
+        assert!(
+            text.contains("too old") && text.ends_with("/data/a.iso -> lab /a.iso"),
+            "{text}"
+        );
+        check(&listed(&upload));
+        check(&event("forgotten", fields(json!({"id": "1a2b"}))));
+    }
+}
