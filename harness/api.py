@@ -7,6 +7,7 @@ that died, and any other 5xx, may or may not have done its work.
 
 import http.client
 import json
+import ssl
 from dataclasses import dataclass
 
 TIMEOUT = 60
@@ -39,11 +40,12 @@ class Answer:
 
 
 class Api:
-    """One connection; each thread has its own."""
+    """One connection; each thread has its own. With an authority to trust it speaks TLS."""
 
-    def __init__(self, port, token):
+    def __init__(self, port, token, authority=None):
         self._port = port
         self._token = token
+        self._tls = authority and ssl.create_default_context(cafile=authority)
         self._connection = None
 
     def upload(self, route, arg, body):
@@ -72,7 +74,7 @@ class Api:
 
     def health(self):
         """The status of /healthz, on a connection of its own."""
-        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=TIMEOUT)
+        connection = self._connect()
         connection.request("GET", "/healthz")
         status = connection.getresponse().status
         connection.close()
@@ -83,11 +85,16 @@ class Api:
             self._connection.close()
             self._connection = None
 
+    def _connect(self):
+        if self._tls:
+            return http.client.HTTPSConnection("localhost", self._port, timeout=TIMEOUT, context=self._tls)
+        return http.client.HTTPConnection("127.0.0.1", self._port, timeout=TIMEOUT)
+
     def _call(self, route, headers, body, download=False):
         headers["Authorization"] = f"Bearer {self._token}"
         try:
             if self._connection is None:
-                self._connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=TIMEOUT)
+                self._connection = self._connect()
             self._connection.request("POST", f"/2/{route}", body, headers)
             response = self._connection.getresponse()
             data = response.read()

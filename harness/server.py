@@ -21,15 +21,16 @@ class DoesNotStart(Exception):
 
 
 class Server:
-    """A running `landfall serve`; `prefix` is a program to run it under, `plan` are faults."""
+    """A running `landfall serve`; `prefix` is a program to run it under, `plan` are faults.
+    With `requests` each request is in the log (see `answered`)."""
 
-    def __init__(self, binary, data, log, prefix=(), weakened=True, plan="", options=()):
+    def __init__(self, binary, data, log, prefix=(), weakened=True, plan="", options=(), requests=False):
         command = [*prefix, binary, "serve", "--data", str(data), "--listen", "127.0.0.1:0", *options]
         self.log = Path(log)
         with open(log, "ab") as stderr:
             self.process = subprocess.Popen(
                 command,
-                env=environment(weakened, plan),
+                env=environment(weakened, plan, requests),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=stderr,
@@ -108,9 +109,18 @@ def begin_admin(binary, data, *command, weakened=True, plan=""):
     )
 
 
-def environment(weakened, plan=""):
+def answered(line):
+    """The route and the status that a line of the log tells of, if it tells of a request."""
+    if "landfall_server::request:" not in line:
+        return None
+    route = line.split(' route="')[1].split('"')[0]
+    return route, int(line.split(" status=")[1].split()[0])
+
+
+def environment(weakened, plan="", requests=False):
     """Nothing of the caller's, but what takes a safeguard away (see test_of_test.py)."""
     names = ("PATH", "LANDFALL_WEAKENED") if weakened else ("PATH",)
     kept = {name: os.environ[name] for name in names if name in os.environ}
     # The end of a round of the upkeep is told as information.
-    return {**kept, "RUST_LOG": "warn,landfall_server::upkeep=info", "LANDFALL_FAILPOINTS": plan}
+    log = "warn,landfall_server::upkeep=info" + ",landfall_server::request=info" * requests
+    return {**kept, "RUST_LOG": log, "LANDFALL_FAILPOINTS": plan}
