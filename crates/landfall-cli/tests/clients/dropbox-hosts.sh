@@ -10,16 +10,7 @@
 set -euo pipefail
 landfall=$1 data=$2
 shift 2
-
-ip link set lo up
-{
-    echo '127.0.0.1 localhost api.dropboxapi.com content.dropboxapi.com notify.dropboxapi.com'
-    echo '127.0.0.1 api.dropbox.com api-content.dropbox.com www.dropbox.com'
-} >hosts
-mount --bind hosts /etc/hosts
-# The system may ask others for names first.
-echo 'hosts: files' >nsswitch.conf
-mount --bind nsswitch.conf /etc/nsswitch.conf
+. "$(dirname "$0")/dropbox-names.sh"
 
 RUST_LOG=info "$landfall" serve --data "$data" --tls-dev --listen 127.0.0.1:443 \
     >server.out 2>server.log &
