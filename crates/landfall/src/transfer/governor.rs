@@ -242,3 +242,144 @@ impl Drop for Turn {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{FIRST_WINDOW, Governor, PROBE_AFTER, Round, State, Turn};
+    use landfall_protocol::limits::HASH_BLOCK;
+    use std::future::Future;
+    use std::pin::pin;
+    use std::sync::Arc;
+    use std::task::{Context, Poll, Waker};
+    use std::time::Duration;
+    use tokio::time::Instant;
+
+    /// A turn that is there at once, if there is one.
+    fn now(governor: &Arc<Governor>) -> Option<Turn> {
+        let turn = pin!(governor.turn());
+        match turn.poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(turn) => Some(turn),
+            Poll::Pending => None,
+        }
+    }
+
+    /// A line that carries so many bytes per second in all and per request: rounds of answers to
+    /// requests of one block, as the window allows.
+    fn rounds(state: &mut State, count: u32, in_all: f64, each: f64) {
+        let block = HASH_BLOCK as f64;
+        for _ in 0..count {
+            let window = state.window;
+            let speed = each.min(in_all / window as f64);
+            let took = Duration::from_secs_f64(block / speed);
+            let now = state.round.begun + took;
+            state.round.full = true;
+            for _ in 0..window {
+                state.answered(HASH_BLOCK, took, now, 64);
+            }
+        }
+    }
+
+    fn state() -> State {
+        State {
+            window: FIRST_WINDOW,
+            under_way: 0,
+            paused_until: None,
+            searching: true,
+            speed: None,
+            round: Round::new(Instant::now()),
+            best: 0.0,
+            quiet_rounds: 0,
+        }
+    }
+
+    #[tokio::test]
+    async fn no_more_requests_are_under_way_than_the_window_has() {
+        let governor = Governor::new(2);
+        let first = now(&governor).unwrap();
+        let second = now(&governor).unwrap();
+        assert!(now(&governor).is_none());
+        drop(first);
+        let third = now(&governor).unwrap();
+        assert!(now(&governor).is_none());
+        drop((second, third));
+    }
+
+    #[tokio::test]
+    async fn a_turn_that_ends_wakes_who_waits() {
+        let governor = Governor::new(1);
+        let turn = now(&governor).unwrap();
+        let waiting = tokio::spawn({
+            let governor = Arc::clone(&governor);
+            async move { drop(governor.turn().await) }
+        });
+        tokio::task::yield_now().await;
+        drop(turn);
+        waiting.await.unwrap();
+    }
+
+    #[test]
+    fn a_pause_is_everybodys() {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            let governor = Governor::new(8);
+            let before = governor.window();
+            assert!(governor.pause(Duration::from_secs(60)) > Duration::from_secs(59));
+            assert!(now(&governor).is_none());
+            assert_eq!(governor.window(), before / 2);
+            // A shorter one that comes later doesn't end it.
+            assert!(governor.pause(Duration::from_secs(1)) > Duration::from_secs(58));
+            // And of many that come at once, only the first counts for the window.
+            assert_eq!(governor.window(), before / 2);
+        });
+    }
+
+    #[test]
+    fn the_window_grows_while_that_moves_more_bytes_and_then_stays() {
+        let mut state = state();
+        // Ten requests fill this line.
+        rounds(&mut state, 12, 100e6, 10e6);
+        assert!((10..=21).contains(&state.window), "{}", state.window);
+        let found = state.window;
+        rounds(&mut state, PROBE_AFTER - 4, 100e6, 10e6);
+        assert!(state.window <= found + 1, "{}", state.window);
+    }
+
+    #[test]
+    fn a_line_that_one_request_fills_keeps_few() {
+        let mut state = state();
+        rounds(&mut state, 12, 1e6, 1e6);
+        assert!(
+            state.window <= FIRST_WINDOW + FIRST_WINDOW / 2,
+            "{}",
+            state.window
+        );
+    }
+
+    #[test]
+    fn trouble_halves_the_window_once_and_it_grows_again() {
+        let mut state = state();
+        rounds(&mut state, 12, 400e6, 10e6);
+        let before = state.window;
+        let now = state.round.begun + Duration::from_secs(1);
+        state.shrink(now);
+        state.shrink(now);
+        assert_eq!(state.window, before / 2);
+        rounds(&mut state, 12, 400e6, 10e6);
+        assert!(state.window > before / 2);
+    }
+
+    #[test]
+    fn a_request_is_as_large_as_what_the_line_moves_in_its_time() {
+        let governor = Governor::new(4);
+        let most = 100 * HASH_BLOCK;
+        assert_eq!(governor.request_size(most), HASH_BLOCK);
+        rounds(&mut governor.state(), 9, 1e9, 10e6);
+        assert_eq!(governor.request_size(most), 3 * HASH_BLOCK);
+        assert_eq!(governor.request_size(2 * HASH_BLOCK), 2 * HASH_BLOCK);
+        rounds(&mut governor.state(), 20, 1e10, 1e9);
+        assert_eq!(governor.request_size(u64::MAX), super::CLIENT_BODY);
+    }
+}
