@@ -305,6 +305,9 @@ impl ToExit for PutFailure {
         match self {
             Self::Look(failure) => failure.exit(),
             Self::TooManyDeletions { .. } => Exit::Conflict,
+            Self::NoRoom { .. } => Exit::Space,
+            Self::BadPath { .. } | Self::Plan(_) => Exit::Usage,
+            Self::Walk(error) => error.exit(),
             _ => Exit::Other,
         }
     }

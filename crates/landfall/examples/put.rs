@@ -1,8 +1,8 @@
-//! Uploads one file: `put FILE PATH`, to the server at `LANDFALL_ENDPOINT` with `LANDFALL_TOKEN`.
+//! Uploads a file of any size: `put FILE PATH`, to the server at `LANDFALL_ENDPOINT` with
+//! `LANDFALL_TOKEN`.
 #![expect(clippy::print_stdout, reason = "an example tells how it went")]
 
-use landfall::protocol::{path::WritePathOrId, types::files::CommitInfo};
-use landfall::transfer::{Engine, Outcome, Settings, Source, Upload};
+use landfall::transfer::{IfExists, Verdict};
 use landfall::{Client, Endpoint, Secret};
 
 #[tokio::main]
@@ -15,13 +15,12 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let endpoint = Endpoint::at(&std::env::var("LANDFALL_ENDPOINT")?)?;
 
     let client = Client::new(endpoint, Secret::new(token))?;
-    let commit = CommitInfo::new(WritePathOrId::parse(&path)?);
-    let source = Source::open(file)?;
-    let engine = Engine::new(client, Settings::default());
-    match Upload::new(&engine, source, commit).run().await {
-        Outcome::Done(done) => println!("saved as {}", done.metadata.name),
-        Outcome::Refused(failure) => println!("nothing was saved: {failure}"),
-        Outcome::Unknown(why) => println!("look at the target: {why}"),
+    let put = client.put(&*file, path).if_exists(IfExists::Overwrite);
+    match put.run().await? {
+        Verdict::Uploaded(file) => println!("saved as {}", file.metadata.name),
+        Verdict::Refused(failure) => println!("nothing was saved: {failure}"),
+        Verdict::Unknown(why) => println!("look at the target: {why}"),
+        verdict => println!("{verdict:?}"),
     }
     Ok(())
 }

@@ -1,9 +1,15 @@
-//! Whole files of any size, over connections that break.
+//! Whole files and folders of any size, over connections that break.
 //!
-//! An [`Upload`] sends a [`Source`] through an upload session and ends in one of three
-//! [`Outcome`]s; a [`Download`] writes a file's bytes to a sink. Both repeat what is worth
-//! repeating, verify the content hash, keep memory bounded (two chunks for an upload, one
-//! network read for a download) and tell what they do by [`Event`]s.
+//! The short way is [`Client::put`](crate::Client::put) and
+//! [`Client::put_folder`](crate::Client::put_folder). Behind both is an [`Engine`], which all
+//! transfers of a client share: one pace, one memory, one place for journals. An [`Upload`] sends
+//! one [`Source`] and ends in one of three [`Outcome`]s; [`Engine::put`] carries out a [`Plan`] of
+//! files and folders with a [`Verdict`] for each; a [`Download`] writes a file's bytes to a sink.
+//! All repeat what is worth repeating, verify the content hash, keep memory bounded and tell what
+//! they do by [`Event`]s.
+//!
+//! A newcomer reads [`Upload`] first, then `concurrent.rs` and `batch.rs`, which send, and
+//! `action.rs`, which says what to do when something goes wrong.
 
 mod action;
 mod batch;
@@ -15,6 +21,7 @@ mod engine;
 mod events;
 mod existing;
 mod finish;
+mod front;
 mod governor;
 mod journal;
 mod outcome;
@@ -22,6 +29,7 @@ mod plan;
 mod progress;
 mod put;
 mod retry;
+mod room;
 mod sequential;
 mod source;
 mod stored;
@@ -33,6 +41,7 @@ pub use download::{Download, DownloadFailure, Downloaded};
 pub use engine::{Engine, Settings};
 pub use events::{Event, Events};
 pub use existing::LookFailure;
+pub use front::{Content, Put, PutFolder};
 pub use journal::{JournalError, Journals, Unfinished};
 pub use outcome::{BatchFailure, Outcome, OutcomeUnknown, UploadFailure, Uploaded};
 pub use plan::{Plan, PlanError, Planned};

@@ -9,7 +9,7 @@ use std::time::Duration;
 #[command(next_help_heading = "Transfer options")]
 pub(crate) struct Transfer {
     /// Requests at once, at most; how many there are follows what the line carries
-    #[arg(long, env = "LANDFALL_WORKERS", value_name = "NUMBER", default_value_t = 16,
+    #[arg(long, env = "LANDFALL_WORKERS", value_name = "NUMBER", default_value_t = 20,
         value_parser = clap::value_parser!(u16).range(1..=256))]
     pub(crate) workers: u16,
     /// Bytes in a request, in whole 4 MiB [default: what the line moves in about a second]

@@ -19,7 +19,7 @@ use std::time::Duration;
 /// Bounds of all transfers together.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Requests at once, at most; how many there are follows what the line carries. Default: 16.
+    /// Requests at once, at most; how many there are follows what the line carries. Default: 20.
     pub requests: usize,
     /// Bytes of content in memory, at most: whole blocks of 4 MiB, two at least. The rest of the
     /// program comes on top of it, some 20 MiB. Default: 112 MiB.
@@ -38,7 +38,7 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            requests: 16,
+            requests: 20,
             memory: 28 * HASH_BLOCK,
             chunk: None,
             bandwidth: None,

@@ -1,6 +1,7 @@
 //! What a transfer tells while it works.
 
 use super::put::Verdict;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +10,13 @@ use std::time::Duration;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Event {
+    /// Something in a folder can't go, and is left out.
+    Problem {
+        /// Where it is on this machine.
+        local: PathBuf,
+        /// What is the matter, and what to do about it.
+        why: String,
+    },
     /// So much is to be sent.
     Planned {
         /// Files.

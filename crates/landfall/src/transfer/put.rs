@@ -5,12 +5,14 @@ use super::engine::Engine;
 use super::events::Event;
 use super::existing::{Existing, Found, LookFailure};
 use super::outcome::{Outcome, OutcomeUnknown, UploadFailure, Uploaded};
-use super::plan::{Plan, Planned};
+use super::plan::{Plan, PlanError, Planned};
 use super::retry::Repeatable;
+use super::room;
 use super::source::{Source, hash_file};
 use super::surplus::Surplus;
 use super::upload::Upload;
-use landfall_protocol::path::{WritePath, WritePathOrId};
+use super::walk::WalkError;
+use landfall_protocol::path::{Malformed, WritePath, WritePathOrId};
 use landfall_protocol::types::files::{CommitInfo, WriteConflictError, WriteError, WriteMode};
 use landfall_protocol::types::folders::{CreateFolderArg, CreateFolderError};
 use landfall_protocol::types::sessions::UploadSessionFinishError;
@@ -59,7 +61,7 @@ impl IfExists {
     }
 
     /// Whether it matters what is there before anything is sent.
-    fn looks_first(&self) -> bool {
+    pub(super) fn looks_first(&self) -> bool {
         matches!(self, Self::Fail | Self::SkipSame | Self::Skip)
     }
 }
@@ -97,6 +99,31 @@ pub enum PutFailure {
     /// It can't be told what is there.
     #[error(transparent)]
     Look(#[from] LookFailure),
+    /// The account has less space than what is new takes.
+    #[error(
+        "{needed} bytes are to be sent, and the account has room for {free}; make room, or leave \
+         something out"
+    )]
+    NoRoom {
+        /// Bytes that are not there yet.
+        needed: u64,
+        /// Bytes that the account still takes.
+        free: u64,
+    },
+    /// The place can't be one.
+    #[error("can't save at {path}: {why}; choose another path")]
+    BadPath {
+        /// The place.
+        path: String,
+        /// The rule.
+        why: Malformed,
+    },
+    /// The folder can't be walked.
+    #[error(transparent)]
+    Walk(#[from] WalkError),
+    /// Its paths get too long there.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
     /// More would be deleted than is allowed.
     #[error(
         "{files} files are there that are not here, and no more than {most} may be deleted; look at \
@@ -195,6 +222,12 @@ impl Engine {
         options: PutOptions,
         rehearsal: bool,
     ) -> Result<Summary, PutFailure> {
+        for problem in plan.problems() {
+            self.tell(Event::Problem {
+                local: problem.local.clone(),
+                why: problem.why.to_string(),
+            });
+        }
         self.tell(Event::Planned {
             files: plan.len() as u64,
             bytes: plan.bytes(),
@@ -204,6 +237,9 @@ impl Engine {
         } else {
             Existing::default()
         };
+        if options.if_exists.looks_first() {
+            room::check(self, &plan, &existing).await?;
+        }
         let surplus = match options.delete {
             Some(most) => {
                 let surplus = Surplus::find(&plan, &existing);
@@ -539,7 +575,7 @@ async fn make_folder(engine: &Engine, folder: &DisplayPath) -> Option<UploadFail
 }
 
 /// Whether something else is at the path.
-fn is_in_the_way(failure: &UploadFailure) -> bool {
+pub(super) fn is_in_the_way(failure: &UploadFailure) -> bool {
     match failure {
         UploadFailure::Exists { .. } => true,
         UploadFailure::Finish(error) => matches!(

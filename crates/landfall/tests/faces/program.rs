@@ -107,3 +107,19 @@ fn a_whole_file_is_put() {
         assert_eq!(server.calls().read("/manifest.toml").await, bytes);
     });
 }
+
+#[test]
+fn a_file_and_a_folder_are_put_as_a_newcomer_would() {
+    with_server(async |server| {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("a.txt");
+        std::fs::write(&file, "first").unwrap();
+        let paths = [file.to_str().unwrap(), folder.path().to_str().unwrap()];
+        let put = run(&server, "put", &[paths[0], "/one.txt"]);
+        assert_eq!(put.ok(), "saved as one.txt");
+        let put = run(&server, "put_folder", &[paths[1], "/all"]);
+        assert_eq!(put.ok(), "/all/a.txt\n1 sent, 0 were there");
+        let put = run(&server, "put_folder", &[paths[1], "/all"]);
+        assert_eq!(put.ok(), "0 sent, 1 were there");
+    });
+}

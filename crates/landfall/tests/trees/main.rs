@@ -2,9 +2,11 @@
 //! requests (P2, P12).
 
 mod faults;
+mod front;
 mod matches;
 mod mirror;
 mod requests;
+mod room;
 
 use landfall::protocol::DisplayPath;
 use landfall::transfer::{

@@ -1,0 +1,340 @@
+//! The short way: one line for a file, one for a folder.
+
+use super::engine::{Engine, Settings};
+use super::events::{Events, nobody};
+use super::existing::{Existing, Found};
+use super::outcome::{Outcome, UploadFailure};
+use super::plan::Plan;
+use super::put::{IfExists, PutFailure, PutOptions, Summary, Verdict, is_in_the_way};
+use super::source::{Kind, Source, SourceError, hash_file};
+use super::upload::Upload;
+use super::walk::{PatternError, Walk};
+use crate::Client;
+use landfall_protocol::path::WritePathOrId;
+use landfall_protocol::types::files::CommitInfo;
+use landfall_protocol::{DisplayPath, Timestamp};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use tokio::task::spawn_blocking;
+
+/// What [`Client::put`] sends: a path, or any [`Source`].
+pub struct Content(What);
+
+enum What {
+    Path(PathBuf),
+    Source(Source),
+}
+
+impl From<&str> for Content {
+    fn from(path: &str) -> Self {
+        Self(What::Path(path.into()))
+    }
+}
+
+impl From<&Path> for Content {
+    fn from(path: &Path) -> Self {
+        Self(What::Path(path.to_owned()))
+    }
+}
+
+impl From<PathBuf> for Content {
+    fn from(path: PathBuf) -> Self {
+        Self(What::Path(path))
+    }
+}
+
+impl From<Source> for Content {
+    fn from(source: Source) -> Self {
+        Self(What::Source(source))
+    }
+}
+
+impl Client {
+    /// An upload of a file (by its path) or a stream, of any size, to a path such as
+    /// `/docs/a.txt`.
+    ///
+    /// ```no_run
+    /// # async fn run(client: landfall::Client) -> Result<(), Box<dyn std::error::Error>> {
+    /// use landfall::transfer::{IfExists, Verdict};
+    ///
+    /// let put = client.put("report.pdf", "/reports/today.pdf");
+    /// match put.if_exists(IfExists::Overwrite).run().await? {
+    ///     Verdict::Uploaded(file) => println!("saved as rev {}", file.metadata.rev),
+    ///     verdict => println!("{verdict:?}"),
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn put(&self, content: impl Into<Content>, path: impl Into<String>) -> Put {
+        Put {
+            content: content.into(),
+            path: path.into(),
+            modified: None,
+            options: PutOptions::default(),
+            parts: Parts::new(self),
+        }
+    }
+
+    /// An upload of all that is in a folder, to a path such as `/backup/photos`, whose content it
+    /// becomes.
+    ///
+    /// ```no_run
+    /// # async fn run(client: landfall::Client) -> Result<(), Box<dyn std::error::Error>> {
+    /// use landfall::transfer::{Event, IfExists};
+    ///
+    /// let put = client.put_folder("photos", "/backup/photos").exclude("*.tmp")?;
+    /// let put = put.if_exists(IfExists::SkipSame).events(|event| {
+    ///     if let Event::Settled { file, verdict, .. } = event {
+    ///         println!("{file}: {verdict:?}");
+    ///     }
+    /// });
+    /// let summary = put.run().await?;
+    /// println!("{} sent, {} were there", summary.uploaded, summary.already_there);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn put_folder(&self, folder: impl Into<PathBuf>, path: impl Into<String>) -> PutFolder {
+        PutFolder {
+            walk: Walk::new(folder),
+            path: path.into(),
+            options: PutOptions::default(),
+            parts: Parts::new(self),
+        }
+    }
+}
+
+/// What an engine is made of.
+struct Parts {
+    client: Client,
+    settings: Settings,
+    events: Arc<dyn Events>,
+}
+
+impl Parts {
+    fn new(client: &Client) -> Self {
+        Self {
+            client: client.clone(),
+            settings: Settings::default(),
+            events: nobody(),
+        }
+    }
+
+    fn engine(self) -> Engine {
+        Engine::with(self.client, self.settings, self.events)
+    }
+}
+
+/// An upload of one file or stream, to be run.
+#[must_use]
+pub struct Put {
+    content: Content,
+    path: String,
+    modified: Option<Timestamp>,
+    options: PutOptions,
+    parts: Parts,
+}
+
+impl Put {
+    /// What to do about a file that is there.
+    pub fn if_exists(mut self, if_exists: IfExists) -> Self {
+        self.options.if_exists = if_exists;
+        self
+    }
+
+    /// The time of the last change to save with the file, instead of the file's own.
+    pub fn modified(mut self, time: Timestamp) -> Self {
+        self.modified = Some(time);
+        self
+    }
+
+    /// Whether to raise no notification in the user's clients.
+    pub fn mute(mut self, mute: bool) -> Self {
+        self.options.mute = mute;
+        self
+    }
+
+    /// Bounds, patience, and where unfinished uploads are written down.
+    pub fn settings(mut self, settings: Settings) -> Self {
+        self.parts.settings = settings;
+        self
+    }
+
+    /// Who is told what happens.
+    pub fn events(mut self, events: impl Events + 'static) -> Self {
+        self.parts.events = Arc::new(events);
+        self
+    }
+
+    /// Runs it to its end. Dropping the future stops it; see [`Upload::run`].
+    ///
+    /// # Errors
+    /// The path can't be one, or can't be looked at; nothing was sent.
+    pub async fn run(self) -> Result<Verdict, PutFailure> {
+        let there = place(&self.path)?;
+        let source = match self.content.0 {
+            What::Source(source) => source,
+            What::Path(path) => match blocking(move || Source::open(path)).await {
+                Ok(source) => source,
+                Err(error) => return Ok(Verdict::Refused(error.into())),
+            },
+        };
+        let engine = self.parts.engine();
+        if let Some(verdict) = without_sending(&engine, &source, &there, &self.options).await? {
+            return Ok(verdict);
+        }
+        let path = WritePathOrId::parse(there.as_str()).expect("it is a path");
+        let (mode, autorename) = self.options.if_exists.mode();
+        let commit = CommitInfo {
+            mode,
+            autorename,
+            client_modified: self.modified.or(source.modified()),
+            mute: self.options.mute,
+            ..CommitInfo::new(path)
+        };
+        Ok(match Upload::new(&engine, source, commit).run().await {
+            Outcome::Done(uploaded) => Verdict::Uploaded(uploaded),
+            Outcome::Refused(failure)
+                if self.options.if_exists == IfExists::Skip && is_in_the_way(&failure) =>
+            {
+                Verdict::Skipped
+            }
+            Outcome::Refused(failure) => Verdict::Refused(failure),
+            Outcome::Unknown(unknown) => Verdict::Unknown(unknown),
+        })
+    }
+}
+
+/// What there is to say before a byte is sent.
+async fn without_sending(
+    engine: &Engine,
+    source: &Source,
+    there: &DisplayPath,
+    options: &PutOptions,
+) -> Result<Option<Verdict>, PutFailure> {
+    if !options.if_exists.looks_first() {
+        return Ok(None);
+    }
+    let mut plan = Plan::new();
+    plan.add_file(
+        PathBuf::new(),
+        there.clone(),
+        source.size().unwrap_or(0),
+        None,
+    );
+    let existing = Existing::look(engine, &plan, false).await?;
+    let exists = |what| {
+        let path = there.as_str().to_owned();
+        Some(Verdict::Refused(UploadFailure::Exists { path, what }))
+    };
+    let (size, hash) = match (existing.at(there), &options.if_exists) {
+        (None, _) => return Ok(None),
+        (Some(_), IfExists::Skip) => return Ok(Some(Verdict::Skipped)),
+        (Some(Found::Folder), _) => return Ok(exists("a folder")),
+        (Some(Found::File { size, hash }), _) => (size, hash),
+    };
+    // Of a stream only its end tells; the service compares then.
+    let Kind::File(file) = &source.0 else {
+        return Ok(None);
+    };
+    let path = file.path().to_owned();
+    let same = size == file.size()
+        && match blocking(move || hash_file(&path)).await {
+            Ok((_, here)) => hash == Some(here),
+            Err(error) => return Ok(Some(Verdict::Refused(error.into()))),
+        };
+    Ok(match (same, &options.if_exists) {
+        (true, _) => Some(Verdict::AlreadyThere),
+        (false, IfExists::Fail) => exists("a file with other bytes"),
+        (false, _) => None,
+    })
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, SourceError> + Send + 'static,
+) -> Result<T, SourceError> {
+    let done = spawn_blocking(work).await;
+    done.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
+}
+
+fn place(path: &str) -> Result<DisplayPath, PutFailure> {
+    let bad = |why| PutFailure::BadPath {
+        path: path.to_owned(),
+        why,
+    };
+    DisplayPath::parse(path).map_err(bad)
+}
+
+/// An upload of a folder, to be run.
+#[must_use]
+pub struct PutFolder {
+    walk: Walk,
+    path: String,
+    options: PutOptions,
+    parts: Parts,
+}
+
+impl PutFolder {
+    /// Leaves out what fits the pattern; see [`Walk::exclude`].
+    ///
+    /// # Errors
+    /// It is no pattern.
+    pub fn exclude(mut self, pattern: &str) -> Result<Self, PatternError> {
+        self.walk = self.walk.exclude(pattern)?;
+        Ok(self)
+    }
+
+    /// Lets in only what fits; see [`Walk::include`].
+    ///
+    /// # Errors
+    /// It is no pattern.
+    pub fn include(mut self, pattern: &str) -> Result<Self, PatternError> {
+        self.walk = self.walk.include(pattern)?;
+        Ok(self)
+    }
+
+    /// Whether symlinks stand for what they lead to.
+    pub fn follow_symlinks(mut self, follow: bool) -> Self {
+        self.walk = self.walk.follow_symlinks(follow);
+        self
+    }
+
+    /// What to do about files that are there.
+    pub fn if_exists(mut self, if_exists: IfExists) -> Self {
+        self.options.if_exists = if_exists;
+        self
+    }
+
+    /// All of how files are saved.
+    pub fn options(mut self, options: PutOptions) -> Self {
+        self.options = options;
+        self
+    }
+
+    /// Bounds, patience, and where unfinished uploads are written down.
+    pub fn settings(mut self, settings: Settings) -> Self {
+        self.parts.settings = settings;
+        self
+    }
+
+    /// Who is told what happens, and what becomes of each file.
+    pub fn events(mut self, events: impl Events + 'static) -> Self {
+        self.parts.events = Arc::new(events);
+        self
+    }
+
+    /// Runs it to its end. What can't go ([`Plan::problems`]) is told by
+    /// [`Event::Problem`](super::Event::Problem) and left out. Dropping the future stops it.
+    ///
+    /// # Errors
+    /// The folder can't be walked, or what is there can't be looked at; nothing was sent.
+    pub async fn run(self) -> Result<Summary, PutFailure> {
+        let there = place(&self.path)?;
+        let walk = self.walk.destined_for(there.clone());
+        let looking = walk.clone();
+        let tree = spawn_blocking(move || looking.run()).await;
+        let tree = tree.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))?;
+        let mut plan = Plan::new();
+        plan.add_tree(walk, there, tree)?;
+        self.parts.engine().put(plan, self.options).await
+    }
+}
