@@ -9,7 +9,8 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+from ingest import ROOT
+
 PYTHON = ROOT / ".tools/python/bin/python"
 
 # The fastest of some that were tried with 80 ms, 25 MB/s and 250 MB/s in all (`--rclone` tries
@@ -114,8 +115,7 @@ class Rclone(Client):
 
 
 class Sdk(Client):
-    name = "Python SDK"
-    family = "sdk"
+    name = family = "python-sdk"
 
     def __init__(self):
         self.version = said([PYTHON, "-c", "import dropbox; print(dropbox.__version__)"]).strip()
@@ -139,9 +139,9 @@ def everybody(landfall, share, more_flags):
     others = [Rclone(f"rclone {flags}", dict.fromkeys(RCLONE_TUNED, flags)) for flags in more_flags]
     return [
         Landfall(landfall),
-        Rclone("rclone, defaults", plain, share),
-        Rclone("rclone, tuned", RCLONE_TUNED),
-        Rclone("rclone, batches", RCLONE_BATCHES),
+        Rclone("rclone-defaults", plain, share),
+        Rclone("rclone-tuned", RCLONE_TUNED),
+        Rclone("rclone-batches", RCLONE_BATCHES),
         Sdk(),
         *others,
     ]

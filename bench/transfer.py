@@ -21,6 +21,7 @@ import contextlib
 import json
 import os
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -37,7 +38,7 @@ from ingest import ROOT, cpu, peak, spread
 
 from api import Api
 from link import Link
-from server import Server, account, answered
+from server import DIES_WITH_PARENT, LIBC, Server, account, answered
 
 LIMITS = ("--round-trip", "80ms", "--per-connection", "25MB", "--total", "250MB")
 # What each uploads, over which network.
@@ -83,7 +84,8 @@ def main():
     work = Path(options.inside)
     clients = everybody(options.landfall, options.share, options.rclone)
     clients = [client for client in clients if client.name.startswith(tuple(options.clients.split(",")))]
-    print(", ".join(dict.fromkeys(f"{client.family} {client.version}" for client in clients)), end="\n\n")
+    versions = {client.family: client.version for client in clients}
+    print(", ".join(f"{family} {version}" for family, version in versions.items()), end="\n\n")
     runs = {}
     for name in options.workloads.split(","):
         begun = time.monotonic()
@@ -101,7 +103,8 @@ def main():
         shutil.rmtree(work / name)
         if options.json:
             rows = {workload: [asdict(row) for row in of_it] for workload, of_it in runs.items()}
-            Path(options.json).write_text(json.dumps(rows, indent=1) + "\n")
+            told = {"versions": versions, "limits": LIMITS, "scale": options.scale, "runs": rows}
+            Path(options.json).write_text(json.dumps(told, indent=1) + "\n")
 
 
 def arguments():
@@ -109,7 +112,7 @@ def arguments():
     parser.add_argument("--landfall", type=os.path.abspath, default=str(ROOT / "target/release/landfall"))
     parser.add_argument("--workloads", default=",".join(WORKLOADS), help="those to run, by comma")
     parser.add_argument("--clients", default="", help="beginnings of the names of those to run, by comma")
-    parser.add_argument("--rclone", action="append", default=[], metavar="FLAGS", help="one more rclone, with these")
+    parser.add_argument("--rclone", action="append", default=[], metavar="FLAGS", help="one more, as --rclone='FLAGS'")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--scale", type=float, default=1, help="a part of each workload, for trying")
     parser.add_argument("--share", type=float, default=0.1, help="the part of `small` for rclone's defaults")
@@ -132,6 +135,10 @@ def where_dropbox_is_here(options):
         shutil.rmtree(work, ignore_errors=True)
 
 
+class Failed(Exception):
+    """A client that didn't do what it was to."""
+
+
 class Bench:
     """One workload for all clients."""
 
@@ -147,14 +154,18 @@ class Bench:
         self.there = {}
 
     def run(self):
-        """The runs of all rounds, in the order of the clients."""
+        """The runs of all rounds. Who fails once is out, with all rounds."""
         rows = []
         for nth in range(self.options.rounds):
-            turn = nth % len(self.present)
-            order = self.present[turn:] + self.present[:turn]
-            took = {client.name: self.measure(client) for client in order}
-            rows += [took[client.name] for client in self.present]
-        return rows
+            turn = nth % max(1, len(self.present))
+            for client in self.present[turn:] + self.present[:turn]:
+                try:
+                    rows.append(self.measure(client))
+                except Failed as error:
+                    print(f"{self.name} without {client.name}: {error}", flush=True)
+                    self.present.remove(client)
+        names = {client.name for client in self.present}
+        return [row for row in rows if row.client in names]
 
     def measure(self, client):
         """One client's run, on a server of its own."""
@@ -166,8 +177,9 @@ class Bench:
             finally:
                 shutil.rmtree(data)
         if client.family not in self.there:
-            self.there[client.family] = Path(tempfile.mkdtemp(dir=self.work))
-            self.upload(client, source, self.there[client.family], ())
+            there = Path(tempfile.mkdtemp(dir=self.work))
+            self.upload(client, source, there, ())
+            self.there[client.family] = there
         return self.upload(client, source, self.there[client.family], self.network)
 
     def upload(self, client, source, world, network):
@@ -211,13 +223,20 @@ def run(command, environment, log):
     """Runs a client to its end: its seconds, its processor seconds, its peak memory in MiB."""
     with open(log, "wb") as said:
         begun = time.monotonic()
-        process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=said, stderr=said)
+        process = subprocess.Popen(
+            command,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=said,
+            stderr=said,
+            preexec_fn=lambda: LIBC.prctl(DIES_WITH_PARENT, signal.SIGKILL),
+        )
         watch = Watch(process)
         _, status, usage = os.wait4(process.pid, 0)
         seconds = time.monotonic() - begun
         process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
-        raise SystemExit(f"{' '.join(command)} failed: {log.read_text(errors='replace')[-2000:]}")
+        raise Failed(f"{' '.join(command)}: {log.read_text(errors='replace')[-2000:]}")
     return seconds, usage.ru_utime + usage.ru_stime, watch.ended()
 
 
@@ -261,7 +280,7 @@ def is_whole(server, place, source):
     found = {file["path_display"]: (file["size"], file["content_hash"]) for file in files}
     if found != source.wanted:
         wrong = [path for path in {**found, **source.wanted} if found.get(path) != source.wanted.get(path)]
-        raise SystemExit(f"{len(wrong)} files are not what was sent: {sorted(wrong)[:5]}")
+        raise Failed(f"{len(wrong)} files are not what was sent: {sorted(wrong)[:5]}")
 
 
 def of_newer_rclone(row):
@@ -306,11 +325,11 @@ def pace(row):
 def tell(bench, rows):
     """The table of a workload, and the requests of each client's last round."""
     source = bench.source
-    network = "80 ms, 25 MB/s for a connection, 250 MB/s in all" if bench.network else "a link without limits"
+    network = " ".join(["link", *bench.network]) if bench.network else "a link without limits"
     what = f"{source.files:,} files, {source.bytes / 2**20:,.0f} MiB"
     print(f"{bench.name}: {what}; {network}; medians of {bench.options.rounds} rounds (least to most)")
     by_client = {client.name: [row for row in rows if row.client == client.name] for client in bench.present}
-    for name in ("rclone, defaults", "rclone, batches"):
+    for name in ("rclone-defaults", "rclone-batches"):
         if source.files > 1 and name in by_client and bench.name != "again":
             by_client[f"{name}, newer, computed"] = [of_newer_rclone(row) for row in by_client[name]]
     ours = by_client.get("landfall")

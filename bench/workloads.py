@@ -1,14 +1,12 @@
 """What transfer.py uploads: files that are the same ones on each machine."""
 
 import random
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "harness"))
-
-from content import ContentHash  # noqa: E402
+# First: it says where the modules of `harness` are.
+import ingest  # noqa: F401
+from content import ContentHash
 
 KIB, MIB, GIB = 2**10, 2**20, 2**30
 
