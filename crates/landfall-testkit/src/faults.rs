@@ -11,10 +11,12 @@ pub use canned::Canned;
 pub use gate::Gate;
 
 use gate::Bar;
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 /// What happens to a request.
@@ -25,10 +27,14 @@ pub enum Fault {
     /// The server gets the first half of the request's body (of its head, if it has no body) and
     /// then the end of the connection; so does the client.
     CutRequest,
+    /// The same in the middle of the request's head, whatever body it has.
+    CutHead,
     /// The server answers in full, but the client sees the connection close without a byte.
     DropReply,
     /// The client gets this many bytes of the answer's body and then the end of the connection.
     CutReply(u64),
+    /// The same after half of the answer's body.
+    HalveReply,
     /// This is the answer; the server sees nothing of the request.
     Answer(Canned),
     /// The server carries the request out, but this is what the client hears.
@@ -49,7 +55,8 @@ struct Rule {
     from: u32,
     to: u32,
     what: What,
-    fired: bool,
+    /// How often it came to pass.
+    fired: u32,
 }
 
 #[derive(Clone, Debug)]
@@ -89,10 +96,35 @@ impl Plan {
             from,
             to,
             what,
-            fired: false,
+            fired: 0,
         });
         self
     }
+}
+
+/// What a proxy saw.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// How many requests came to each route.
+    pub requests: BTreeMap<String, u32>,
+    /// How often each planned fault came to pass, in the order of the plan.
+    pub fired: Vec<u32>,
+    /// All requests, in the order in which their answers came.
+    pub exchanges: Vec<Exchange>,
+}
+
+/// A request and what became of it.
+#[derive(Clone, Debug)]
+pub struct Exchange {
+    /// Such as `files/download`.
+    pub route: String,
+    /// The argument, if it came as a header.
+    pub argument: Value,
+    /// Bytes in the request's body.
+    pub length: u64,
+    /// The status of the server's own answer, if it was handed to the client whole; `None` also
+    /// for a request that was held.
+    pub answer: Option<u16>,
 }
 
 /// A proxy on a loopback port in front of a server.
@@ -108,12 +140,15 @@ pub struct Proxy {
 struct Shared {
     server: SocketAddr,
     state: Mutex<State>,
+    /// Requests that came and are not through.
+    under_way: watch::Sender<usize>,
 }
 
 #[derive(Debug, Default)]
 struct State {
     rules: Vec<Rule>,
     requests: BTreeMap<String, u32>,
+    exchanges: Vec<Exchange>,
     /// What the proxy itself could not do.
     trouble: Vec<String>,
 }
@@ -137,6 +172,7 @@ impl Proxy {
                 rules: plan.rules,
                 ..State::default()
             }),
+            under_way: watch::Sender::new(0),
         });
         let accepting = tokio::spawn(accept(listener, Arc::clone(&shared)));
         Self {
@@ -152,18 +188,39 @@ impl Proxy {
         format!("http://{}", self.address)
     }
 
+    /// Waits until no request is under way, as one may be whose client gave it up.
+    pub async fn idle(&self) {
+        let mut under_way = self.shared.under_way.subscribe();
+        let idle = under_way.wait_for(|count| *count == 0).await;
+        idle.expect("the proxy is there");
+    }
+
     /// Ends the proxy: how many requests came to each route.
     ///
     /// # Panics
     /// A planned fault did not come to pass, or the proxy met something that it can't relay.
-    pub fn finish(mut self) -> BTreeMap<String, u32> {
+    pub fn finish(self) -> BTreeMap<String, u32> {
+        let shared = Arc::clone(&self.shared);
+        let report = self.report();
+        for rule in &shared.state().rules {
+            assert!(rule.fired > 0, "it never came to pass: {rule:?}");
+        }
+        report.requests
+    }
+
+    /// Ends the proxy, for a plan with faults that need not come to pass.
+    ///
+    /// # Panics
+    /// The proxy met something that it can't relay.
+    pub fn report(mut self) -> Report {
         self.finished = true;
         let state = self.shared.state();
         assert!(state.trouble.is_empty(), "{:?}", state.trouble);
-        for rule in &state.rules {
-            assert!(rule.fired, "it never came to pass: {rule:?}");
+        Report {
+            requests: state.requests.clone(),
+            fired: state.rules.iter().map(|rule| rule.fired).collect(),
+            exchanges: state.exchanges.clone(),
         }
-        state.requests.clone()
     }
 }
 
@@ -183,7 +240,21 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
     }
 }
 
+/// Counts a request for as long as it lives.
+struct UnderWay<'a>(&'a Shared);
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.0.under_way.send_modify(|count| *count -= 1);
+    }
+}
+
 impl Shared {
+    fn under_way(&self) -> UnderWay<'_> {
+        self.under_way.send_modify(|count| *count += 1);
+        UnderWay(self)
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -214,7 +285,11 @@ impl Shared {
     }
 
     fn fired(&self, rule: usize) {
-        self.state().rules[rule].fired = true;
+        self.state().rules[rule].fired += 1;
+    }
+
+    fn exchanged(&self, exchange: Exchange) {
+        self.state().exchanges.push(exchange);
     }
 
     fn trouble(&self, what: String) {

@@ -52,9 +52,11 @@ fn the_server_sees_a_request_or_not_as_the_fault_says() {
         for (fault, saved) in [
             (Fault::DropRequest, false),
             (Fault::CutRequest, false),
+            (Fault::CutHead, false),
             (Fault::DropReply, true),
             (Fault::CutReply(0), true),
             (Fault::CutReply(50), true),
+            (Fault::HalveReply, true),
         ] {
             let (proxy, calls) = proxy(&server, Plan::new().on(UPLOAD, 1, fault.clone())).await;
             breaks(&calls).await;
@@ -92,6 +94,43 @@ fn a_held_request_is_unseen_until_its_gate_opens() {
         assert_eq!(server.calls().metadata("/a").await.status, 409);
         gate.open();
         put.await.unwrap();
+        assert_eq!(server.calls().metadata("/a").await.status, 200);
+        proxy.finish();
+    });
+}
+
+#[test]
+fn what_came_to_pass_is_reported_with_each_request() {
+    with_server(async |server| {
+        let plan = Plan::new()
+            .on(UPLOAD, 1, Fault::DropReply)
+            .on(UPLOAD, 3, Fault::DropReply);
+        let (proxy, calls) = proxy(&server, plan).await;
+        breaks(&calls).await;
+        calls.put("/b", vec![7; 5]).await;
+        let report = proxy.report();
+        assert_eq!(report.fired, [1, 0]);
+        assert_eq!(report.requests[UPLOAD], 2);
+        let seen = report.exchanges.iter().map(|exchange| {
+            let path = exchange.argument["path"].as_str();
+            (path.unwrap(), exchange.length, exchange.answer)
+        });
+        let wanted = [("/a", 10_000, None), ("/b", 5, Some(200))];
+        assert!(seen.eq(wanted), "{:?}", report.exchanges);
+    });
+}
+
+/// A client that gives up leaves a request behind, which goes its way when it is let go.
+#[test]
+fn a_proxy_is_idle_when_the_last_request_is_through() {
+    with_server(async |server| {
+        let (plan, mut gate) = Plan::new().hold(UPLOAD, 1);
+        let (proxy, calls) = proxy(&server, plan).await;
+        let put = tokio::spawn(async move { calls.put("/a", "").await });
+        gate.reached().await;
+        put.abort();
+        gate.open();
+        proxy.idle().await;
         assert_eq!(server.calls().metadata("/a").await.status, 200);
         proxy.finish();
     });

@@ -1,7 +1,7 @@
 //! HTTP/1.1 between a client and the server, as far as these two use it: every body has a
 //! length. The client's connection is kept; each request gets a new one to the server.
 
-use super::{Fault, Orders, Shared};
+use super::{Exchange, Fault, Orders, Shared};
 use std::io;
 use std::sync::Arc;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
@@ -36,8 +36,11 @@ pub(super) async fn serve(client: TcpStream, shared: Arc<Shared>) {
             Ok(None) | Err(Unrelayed::Broken) => return,
             Err(Unrelayed::Odd(what)) => return shared.trouble(what),
         };
+        let under_way = shared.under_way();
         let orders = shared.arrived(head.route());
-        match exchange(&mut client, &head, orders, &shared).await {
+        let exchanged = exchange(&mut client, &head, orders, &shared).await;
+        drop(under_way);
+        match exchanged {
             Ok(Then::Keep) => {}
             // A connection that breaks by itself breaks the client's too, as it would alone.
             Ok(Then::Close) | Err(Unrelayed::Broken) => return,
@@ -52,17 +55,24 @@ async fn exchange(
     orders: Orders,
     shared: &Shared,
 ) -> Result<Then, Unrelayed> {
+    // Who was held for long may have no client any more.
+    let held = !orders.holds.is_empty();
     for (rule, bar) in orders.holds {
         shared.fired(rule);
         bar.pass(&request.bytes).await;
     }
-    // A fault has come to pass before the client can know it.
+    // What happens is noted before the client can know it.
     let Some((rule, fault)) = orders.fault else {
         let (mut server, reply) = ask(client, request, shared).await?;
+        let answer = (!held).then(|| reply.status());
+        shared.exchanged(request.exchange(answer));
         client.get_mut().write_all(&reply.bytes).await?;
         copy(&mut server, client, reply.length).await?;
         return Ok(Then::Keep);
     };
+    if !matches!(fault, Fault::Change(_)) {
+        shared.exchanged(request.exchange(None));
+    }
     let then = match fault {
         Fault::DropRequest => {
             discard(client, request.length).await?;
@@ -75,9 +85,10 @@ async fn exchange(
             client.get_mut().write_all(&canned.to_bytes()).await?;
             Then::Keep
         }
-        Fault::CutRequest => {
+        Fault::CutHead | Fault::CutRequest => {
             let mut server = shared.connect().await?;
-            if request.length == 0 {
+            if request.length == 0 || matches!(fault, Fault::CutHead) {
+                discard(client, request.length).await?;
                 let half = &request.bytes[..request.bytes.len() / 2];
                 server.get_mut().write_all(half).await?;
             } else {
@@ -104,8 +115,12 @@ async fn exchange(
             client.get_mut().write_all(&canned.to_bytes()).await?;
             Then::Keep
         }
-        Fault::CutReply(keep) => {
+        Fault::CutReply(_) | Fault::HalveReply => {
             let (mut server, reply) = ask(client, request, shared).await?;
+            let keep = match fault {
+                Fault::CutReply(keep) => keep,
+                _ => reply.length / 2,
+            };
             if reply.length <= keep {
                 let length = reply.length;
                 let what = format!("an answer of {length} bytes can't be cut after {keep}");
@@ -122,6 +137,7 @@ async fn exchange(
             server.read_exact(&mut body).await?;
             let before = body.clone();
             change(&mut body);
+            shared.exchanged(request.exchange(Some(reply.status())));
             if body != before {
                 shared.fired(rule);
             }
@@ -212,6 +228,29 @@ impl Head {
         let line = str::from_utf8(line.unwrap_or_default()).unwrap_or_default();
         let path = line.split(' ').nth(1).unwrap_or_default();
         path.strip_prefix("/2/").unwrap_or(path)
+    }
+
+    /// The status that an answer's first line names.
+    fn status(&self) -> u16 {
+        let status = self.bytes.split(|&byte| byte == b' ').nth(1);
+        let status = status.and_then(|digits| str::from_utf8(digits).ok()?.parse().ok());
+        status.unwrap_or_default()
+    }
+
+    /// What came of this request: the status of the server's own answer, if the client gets it.
+    fn exchange(&self, answer: Option<u16>) -> Exchange {
+        let text = String::from_utf8_lossy(&self.bytes);
+        let argument = text.lines().find_map(|line| {
+            let (name, value) = line.split_once(':')?;
+            name.eq_ignore_ascii_case("dropbox-api-arg")
+                .then(|| serde_json::from_str(value).expect("an argument in JSON"))
+        });
+        Exchange {
+            route: self.route().to_owned(),
+            argument: argument.unwrap_or_default(),
+            length: self.length,
+            answer,
+        }
     }
 
     fn usize(&self) -> usize {
