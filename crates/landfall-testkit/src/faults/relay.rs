@@ -9,6 +9,9 @@ use tokio::net::TcpStream;
 
 type Stream = BufReader<TcpStream>;
 
+/// Bytes that are read at once, if there are so many.
+const BUFFER: usize = 128 * 1024;
+
 /// What to do with the client's connection after an exchange.
 #[derive(PartialEq, Eq)]
 enum Then {
@@ -28,7 +31,7 @@ pub(super) async fn serve(client: TcpStream, shared: Arc<Shared>) {
     if client.set_nodelay(true).is_err() {
         return;
     }
-    let mut client = BufReader::new(client);
+    let mut client = BufReader::with_capacity(BUFFER, client);
     loop {
         let head = match Head::read(&mut client).await {
             Ok(Some(head)) => head,
@@ -166,12 +169,12 @@ async fn ask(
 
 /// Copies exactly this many bytes.
 async fn copy(from: &mut Stream, to: &mut Stream, length: u64) -> io::Result<()> {
-    let copied = tokio::io::copy(&mut from.take(length), to.get_mut()).await?;
+    let copied = tokio::io::copy_buf(&mut from.take(length), to.get_mut()).await?;
     complete(copied, length)
 }
 
 async fn discard(from: &mut Stream, length: u64) -> io::Result<()> {
-    let read = tokio::io::copy(&mut from.take(length), &mut tokio::io::sink()).await?;
+    let read = tokio::io::copy_buf(&mut from.take(length), &mut tokio::io::sink()).await?;
     complete(read, length)
 }
 
@@ -187,7 +190,7 @@ impl Shared {
     async fn connect(&self) -> io::Result<Stream> {
         let server = TcpStream::connect(self.server).await?;
         server.set_nodelay(true)?;
-        Ok(BufReader::new(server))
+        Ok(BufReader::with_capacity(BUFFER, server))
     }
 }
 
