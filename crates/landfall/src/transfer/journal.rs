@@ -8,7 +8,7 @@
 
 mod record;
 
-use super::source::Opened;
+use super::source::{Opened, true_path};
 use super::stored::StoredBlocks;
 use landfall_protocol::limits::SESSION_LIFE;
 use landfall_protocol::path::fold_name;
@@ -157,6 +157,16 @@ impl Journals {
         }
     }
 
+    /// Forgets what an earlier run left of an upload whose bytes turned out to be at their place.
+    /// Blocks.
+    ///
+    /// # Errors
+    /// Another run is at it, or its file can't be removed; that it doesn't exist is none.
+    pub(super) fn settle(&self, source: &Path, commit: &CommitInfo) -> Result<(), JournalError> {
+        let id = id(&self.service, commit, &true_path(source));
+        lock(&self.path(&id), false)?.map_or(Ok(()), Locked::remove)
+    }
+
     /// The journal of this upload, found or made, and locked until it is dropped.
     pub(super) fn open(
         &self,
@@ -168,7 +178,7 @@ impl Journals {
             identity: source.identity().into(),
             commit: commit.clone(),
         };
-        let id = id(&header);
+        let id = id(&self.service, commit, &header.identity.path);
         make_dir(&self.dir).map_err(|why| failed("make", &self.dir, why))?;
         let path = self.path(&id);
         let locked = loop {
@@ -230,13 +240,13 @@ fn id_of(path: &Path) -> Option<String> {
 
 /// What an upload is known by: from where, to which service and place. How a conflict is to be
 /// solved is not part of it: the bytes are the same.
-fn id(header: &Header) -> String {
+fn id(service: &str, commit: &CommitInfo, source: &Path) -> String {
     let mut text = Vec::new();
-    text.extend_from_slice(header.service.as_bytes());
+    text.extend_from_slice(service.as_bytes());
     text.push(0);
-    text.extend_from_slice(fold_name(header.commit.path.as_str()).as_bytes());
+    text.extend_from_slice(fold_name(commit.path.as_str()).as_bytes());
     text.push(0);
-    text.extend_from_slice(header.identity.path.as_os_str().as_encoded_bytes());
+    text.extend_from_slice(source.as_os_str().as_encoded_bytes());
     let mut id = ContentHash::of(&text).to_string();
     id.truncate(12);
     id

@@ -384,11 +384,19 @@ impl Run {
                     lane.comparing += 1;
                     let plan = Arc::clone(&self.plan);
                     let which = usize::from(plan.size(index) > batch::SMALL);
+                    let journals = self.engine.settings().journals.clone();
+                    let commit = self.commit(&plan.file(index));
                     steps.spawn_blocking(move || {
-                        let same = hash_file(&plan.file(index).local);
+                        let local = plan.file(index).local;
+                        let same = hash_file(&local);
                         let same = same
                             .map(|(_, got)| got == hash)
                             .map_err(UploadFailure::from);
+                        // An earlier run may have saved it without hearing of it. Whoever is at
+                        // the same upload now ends it himself.
+                        if let (Ok(true), Some(journals)) = (&same, journals) {
+                            drop(journals.settle(&local, &commit));
+                        }
                         (which, Step::Compared(index, same))
                     });
                 }

@@ -81,6 +81,12 @@ pub enum SourceError {
     },
 }
 
+/// Another way to the same file is no other file; and a relative one means another file in
+/// another directory.
+pub(super) fn true_path(path: &Path) -> PathBuf {
+    std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
+}
+
 impl Source {
     /// A regular file; symlinks are followed. Blocks for as long as opening takes.
     ///
@@ -185,11 +191,8 @@ impl Opened {
     }
 
     pub(super) fn identity(&self) -> Identity {
-        // Another way to the same file is no other file; and a relative one means another file
-        // in another directory.
-        let path = std::fs::canonicalize(&self.path).unwrap_or_else(|_| self.path.clone());
         Identity {
-            path,
+            path: true_path(&self.path),
             size: self.size,
             modified: self.modified,
             inode: self.inode,

@@ -4,9 +4,11 @@ use super::{
     APPEND, CHUNK, FINISH, METADATA, START, client, commit, count, done, is_saved, refused,
     renaming, settings, unknown, with_server,
 };
+use landfall::protocol::DisplayPath;
 use landfall::protocol::types::files::CommitInfo;
 use landfall::transfer::{
-    Engine, Event, JournalError, Journals, Outcome, Settings, Source, Upload, UploadFailure,
+    self, Engine, Event, JournalError, Journals, Outcome, PutOptions, Settings, Source, Upload,
+    UploadFailure,
 };
 use landfall_testkit::faults::{Canned, Fault, Plan, Proxy};
 use landfall_testkit::{TestServer, pattern};
@@ -110,6 +112,33 @@ fn a_finish_whose_fate_is_unknown_is_settled_by_the_next_run_without_a_second_co
         is_saved(&server, "/file.bin", &world.data, &done(outcome)).await;
         assert_eq!((count(&requests, APPEND), count(&requests, FINISH)), (0, 1));
         assert_eq!(server.calls().tree().await, ["/file.bin"]);
+        world.is_forgotten();
+    });
+}
+
+#[test]
+fn a_file_that_turns_out_to_be_there_leaves_no_journal() {
+    with_server(async |server| {
+        let world = World::new();
+        let lost =
+            Plan::new()
+                .from(FINISH, 1, Fault::DropReply)
+                .from(METADATA, 1, Fault::DropRequest);
+        let (outcome, _, _) = world.run(&server, commit("/file.bin"), lost).await;
+        unknown(outcome);
+
+        let proxy = Proxy::start(server.address(), Plan::new()).await;
+        let settings = Settings {
+            journals: Some(world.journals()),
+            ..settings()
+        };
+        let engine = Engine::new(client(&server, &proxy), settings);
+        let there = DisplayPath::parse("/file.bin").unwrap();
+        let mut plan = transfer::Plan::new();
+        plan.add_file(world.source(), there, world.data.len() as u64, None);
+        let summary = engine.put(plan, PutOptions::default()).await.unwrap();
+        assert_eq!(summary.already_there, 1, "{summary:?}");
+        assert_eq!(proxy.finish().get(APPEND), None);
         world.is_forgotten();
     });
 }
