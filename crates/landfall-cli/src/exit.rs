@@ -351,7 +351,7 @@ impl ToExit for DownloadFailure {
             Self::Call(error) => error.exit(),
             // What is damaged can't be told from outside; it is the service's trouble.
             Self::Stuck { .. } => Exit::Temporary,
-            Self::Sink(error) => error.exit(),
+            Self::Sink(error) | Self::Part(error) => error.exit(),
             Self::Changed { .. } => Exit::Conflict,
             Self::Integrity { .. } => Exit::Integrity,
             _ => Exit::Other,

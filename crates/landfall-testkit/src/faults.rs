@@ -41,6 +41,8 @@ pub enum Fault {
     AnswerInstead(Canned),
     /// The answer's body is changed in place.
     Change(fn(&mut [u8])),
+    /// The server gets this instead of the request's head.
+    ChangeHead(fn(&str) -> String),
 }
 
 /// The faults to come.

@@ -7,7 +7,7 @@ use crate::output::{Output, event, file_fields};
 use crate::paths::RemotePath;
 use crate::progress::Progress;
 use landfall::Client;
-use landfall::transfer::{Download, DownloadFailure, Downloaded};
+use landfall::transfer::{Download, DownloadFailure, Downloaded, Engine, Settings};
 use landfall_protocol::Timestamp;
 use landfall_protocol::path::ReadPath;
 use landfall_protocol::types::files::{FileMetadata, Metadata};
@@ -106,8 +106,8 @@ async fn fetch<W: AsyncWrite + Unpin>(
     sink: &mut W,
 ) -> std::result::Result<Downloaded, DownloadFailure> {
     let progress = Progress::new(path.shown());
-    let download = Download::new(client.clone(), read).events(progress.clone());
-    let result = download.run(sink).await;
+    let engine = Engine::with_events(client.clone(), Settings::default(), progress.clone());
+    let result = Download::new(&engine, read).run(sink).await;
     progress.clear();
     result
 }

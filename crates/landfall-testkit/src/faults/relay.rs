@@ -134,6 +134,20 @@ async fn exchange(
             shared.fired(rule);
             Then::Close
         }
+        Fault::ChangeHead(change) => {
+            let head = String::from_utf8_lossy(&request.bytes).into_owned();
+            let changed = Head {
+                bytes: change(&head).into_bytes(),
+                length: request.length,
+            };
+            if changed.bytes != request.bytes {
+                shared.fired(rule);
+            }
+            let (mut server, reply) = ask(client, &changed, shared).await?;
+            client.get_mut().write_all(&reply.bytes).await?;
+            copy(&mut server, client, reply.length).await?;
+            Then::Keep
+        }
         Fault::Change(change) => {
             let (mut server, reply) = ask(client, request, shared).await?;
             let mut body = vec![0; reply.usize()];

@@ -1,14 +1,27 @@
 //! Writes a file's bytes to a sink, whatever the connection does.
 
-use super::events::{Event, Events, nobody};
-use super::retry::{Attempts, RetryPolicy};
-use crate::{ByteRange, CallError, Client, Content, Failure, Fault};
+mod origin;
+mod patience;
+mod prefix;
+mod ranges;
+mod whole;
+
+use super::engine::Engine;
+use super::events::Event;
+use super::progress::FileProgress;
+use crate::CallError;
 use landfall_protocol::path::ReadPath;
-use landfall_protocol::types::files::{DownloadArg, DownloadError, FileMetadata, RangeError};
-use landfall_protocol::{ContentHash, ContentHasher, Rev, calls};
-use std::io;
+use landfall_protocol::types::files::{DownloadError, FileMetadata};
+use landfall_protocol::{ContentHash, ContentHasher, Rev};
+use origin::Origin;
+use prefix::{Prefix, hash_of};
+use ranges::Ranges;
+use std::fs::File;
+use std::io::{self, Seek};
 use std::sync::Arc;
-use tokio::io::{AsyncWrite, AsyncWriteExt};
+use tokio::io::AsyncWrite;
+use tokio::task::spawn_blocking;
+use whole::Whole;
 
 /// Fruitless attempts in a row, answered by the service itself, after which it is taken to be
 /// unable to read the file there. Ours: enough for a hiccup, and soon enough for a person who
@@ -16,13 +29,11 @@ use tokio::io::{AsyncWrite, AsyncWriteExt};
 const STUCK: u32 = 3;
 
 /// A download to be run. After a broken connection it goes on where it stopped, as long as the
-/// file is still the same revision.
+/// file is still the same revision; [`Self::resume_from`] does so after a stop of any kind.
 pub struct Download {
-    client: Client,
-    path: ReadPath,
+    origin: Origin,
     name: Arc<str>,
-    retry: RetryPolicy,
-    events: Arc<dyn Events>,
+    known: Option<FileMetadata>,
 }
 
 /// A file that was written to the sink, whole and verified.
@@ -58,6 +69,9 @@ pub enum DownloadFailure {
     /// The sink does not take the bytes.
     #[error("can't write what was downloaded: {0}; make room or choose another place")]
     Sink(#[source] io::Error),
+    /// What an earlier download left can't be read, or not be given up.
+    #[error("can't use what is there of it: {0}; remove it and download again")]
+    Part(#[source] io::Error),
     /// Somebody changed the file meanwhile.
     #[error("the file changed while it was downloaded (rev {was} became {is}); download it again")]
     Changed {
@@ -83,175 +97,169 @@ pub enum DownloadFailure {
 }
 
 impl Download {
-    /// A download of the file at this path.
-    pub fn new(client: Client, path: ReadPath) -> Self {
+    /// A download of the file at this path, in its turn among the others of the engine.
+    pub fn new(engine: &Engine, path: ReadPath) -> Self {
         Self {
-            client,
             name: Arc::from(path.as_str()),
-            path,
-            retry: RetryPolicy::default(),
-            events: nobody(),
+            origin: Origin {
+                engine: engine.clone(),
+                path,
+            },
+            known: None,
         }
     }
 
-    /// How often to try again without a byte of progress.
+    /// The file as the service described it before. What is downloaded is this revision or
+    /// [`DownloadFailure::Changed`]; if it is large, several requests fetch ranges of it at once,
+    /// within the engine's memory. A file that isn't known comes by one request.
     #[must_use]
-    pub fn retry(mut self, policy: RetryPolicy) -> Self {
-        self.retry = policy;
-        self
-    }
-
-    /// Who is told what happens.
-    #[must_use]
-    pub fn events(mut self, events: impl Events + 'static) -> Self {
-        self.events = Arc::new(events);
+    pub fn known(mut self, file: FileMetadata) -> Self {
+        self.known = Some(file);
         self
     }
 
     /// Runs the download to its end and flushes the sink.
     ///
     /// # Errors
-    /// [`DownloadFailure`]. Bytes that were written before the failure stay in the sink: trust
-    /// none of them.
+    /// [`DownloadFailure`]. What was written before the failure are the first bytes of the file,
+    /// as they came: trust none of them.
     pub async fn run<W: AsyncWrite + Unpin>(
         self,
         sink: &mut W,
     ) -> Result<Downloaded, DownloadFailure> {
-        let mut attempts = Attempts::new(self.retry);
-        let mut hasher = ContentHasher::new();
-        let mut first: Option<FileMetadata> = None;
-        let mut range = true;
-        let mut stuck = 0;
-        loop {
-            let before = hasher.length();
-            let from = if range { before } else { 0 };
-            let (broken, by_service) = match self.open(from).await {
-                // The file is shorter than what came: the whole of it tells what it is now.
-                Err(error) if from > 0 && is_beyond_end(&error) => {
-                    range = false;
-                    continue;
-                }
-                Err(error) => {
-                    let by_service = is_own_trouble(&error);
-                    (error, by_service)
-                }
-                Ok(content) => {
-                    let metadata = &content.reply().value;
-                    let first = first.get_or_insert_with(|| metadata.clone());
-                    if first.rev != metadata.rev {
-                        return Err(DownloadFailure::Changed {
-                            was: first.rev.clone(),
-                            is: metadata.rev.clone(),
-                        });
-                    }
-                    match self.copy(content, first.size, &mut hasher, sink).await? {
-                        None => return finished(first.clone(), &hasher),
-                        Some(fault) => {
-                            let by_service = matches!(fault, Fault::Broken { .. });
-                            (self.client.broke_off::<calls::Download>(fault), by_service)
-                        }
-                    }
-                }
-            };
-            if hasher.length() > before {
-                attempts.reset();
-                stuck = 0;
-            } else if by_service {
-                stuck += 1;
-            } else {
-                stuck = 0;
+        self.fetch(Prefix::new(sink, ContentHasher::new())).await
+    }
+
+    /// Runs the download into a file that may hold the first bytes of it: those that an earlier
+    /// download of the same revision wrote before it failed or was stopped. They are read again,
+    /// and only the rest is fetched. If the whole is not what it should be, they are given up,
+    /// once, and all is fetched.
+    ///
+    /// Bytes are trusted by the hash of the whole alone. Without one to come, which
+    /// [`Self::known`] tells, all is fetched at once.
+    ///
+    /// # Errors
+    /// [`DownloadFailure`]. What is in the file can be gone on with, unless it is
+    /// [`DownloadFailure::Changed`] or [`DownloadFailure::Integrity`].
+    pub async fn resume_from(self, part: File) -> Result<Downloaded, DownloadFailure> {
+        let (mut part, hasher) = self.first_bytes(part).await?;
+        let resumed = hasher.length() > 0;
+        let mut sink = tokio::fs::File::from_std(part.try_clone().map_err(DownloadFailure::Part)?);
+        let result = self.fetch(Prefix::new(&mut sink, hasher)).await;
+        match result {
+            Err(DownloadFailure::Integrity { .. }) if resumed => {
+                self.tell_anew("what was there of it is damaged");
+                empty(&mut part)?;
+                self.fetch(Prefix::new(&mut sink, ContentHasher::new()))
+                    .await
             }
-            if stuck == STUCK {
-                return Err(DownloadFailure::Stuck {
-                    at: before,
-                    why: broken,
+            result => result,
+        }
+    }
+
+    /// What a file holds of this one, if that is of use; else it is emptied.
+    async fn first_bytes(&self, mut part: File) -> Result<(File, ContentHasher), DownloadFailure> {
+        let reading = spawn_blocking(move || hash_of(&mut part).map(|hasher| (part, hasher)));
+        let read = reading
+            .await
+            .unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));
+        let (mut part, hasher) = read.map_err(DownloadFailure::Part)?;
+        let stored = hasher.length();
+        let size = self.known.as_ref().and_then(|file| {
+            file.content_hash?;
+            Some(file.size)
+        });
+        match size {
+            _ if stored == 0 => {}
+            Some(total) if stored <= total => {
+                self.origin.engine.tell(Event::Resumed {
+                    file: Arc::clone(&self.name),
+                    stored,
+                    total,
                 });
+                return Ok((part, hasher));
             }
-            attempts.again("downloading", broken, &*self.events).await?;
+            Some(_) => self.tell_anew("what was there is longer than the file"),
+            None => self.tell_anew("nothing tells whether what was there is of it"),
         }
+        empty(&mut part)?;
+        Ok((part, ContentHasher::new()))
     }
 
-    async fn open(&self, from: u64) -> Result<Content<FileMetadata>, CallError<DownloadError>> {
-        let arg = DownloadArg {
-            path: self.path.clone(),
-            rev: None,
-        };
-        // No range for the whole: a file of no bytes has none.
-        let range = (from > 0).then_some(ByteRange { from, to: None });
-        self.client.download(&arg, range).await
+    fn tell_anew(&self, why: &'static str) {
+        self.origin.engine.tell(Event::StartedAnew {
+            file: Arc::clone(&self.name),
+            why,
+        });
     }
 
-    /// Copies what comes; `None` when the file is complete, else why it isn't.
-    async fn copy<W: AsyncWrite + Unpin>(
+    /// Fetches what a prefix lacks.
+    async fn fetch<W: AsyncWrite + Unpin>(
         &self,
-        mut content: Content<FileMetadata>,
-        size: u64,
-        hasher: &mut ContentHasher,
-        sink: &mut W,
-    ) -> Result<Option<Fault>, DownloadFailure> {
-        let host = || self.client.endpoint().to_string();
-        // A service that ignores the range sends everything again.
-        let begins = content.begins_at();
-        let Some(mut skip) = begins.and_then(|begins| hasher.length().checked_sub(begins)) else {
-            return Ok(Some(Fault::Broken {
-                host: host(),
-                why: "the answer is another part of the file than was asked for".to_owned(),
-            }));
-        };
-        loop {
-            let mut chunk = match content.chunk().await {
-                Ok(Some(chunk)) => chunk,
-                Ok(None) if hasher.length() >= size => break,
-                Ok(None) => {
-                    return Ok(Some(Fault::Broken {
-                        host: host(),
-                        why: "the answer ended early".to_owned(),
-                    }));
+        mut prefix: Prefix<'_, W>,
+    ) -> Result<Downloaded, DownloadFailure> {
+        let mut file = self.known.clone();
+        let fetched = self.rest(&mut prefix, &mut file).await;
+        // After a failure too: what came is there.
+        let flushed = prefix.flush().await;
+        fetched?;
+        flushed?;
+        finished(file.expect("it came with the bytes"), prefix.hasher())
+    }
+
+    async fn rest<W: AsyncWrite + Unpin>(
+        &self,
+        prefix: &mut Prefix<'_, W>,
+        file: &mut Option<FileMetadata>,
+    ) -> Result<(), DownloadFailure> {
+        let engine = &self.origin.engine;
+        let mut ranges = true;
+        if let Some(file) = &*file {
+            let missing = file.size.saturating_sub(prefix.length());
+            if missing == 0 {
+                return Ok(());
+            }
+            if missing > engine.request_size() {
+                let in_ranges = Ranges {
+                    origin: &self.origin,
+                    file,
+                    progress: FileProgress::new(
+                        Arc::clone(&self.name),
+                        Some(file.size),
+                        prefix.length(),
+                        Arc::clone(engine.events()),
+                    ),
+                };
+                if in_ranges.run(prefix).await? {
+                    return Ok(());
                 }
-                // All is here; how the connection ends is of no interest.
-                Err(_) if hasher.length() >= size => break,
-                Err(fault) => return Ok(Some(fault)),
-            };
-            let skipped = usize::try_from(skip).map_or(chunk.len(), |skip| skip.min(chunk.len()));
-            drop(chunk.split_to(skipped));
-            skip -= skipped as u64;
-            if chunk.is_empty() {
-                continue;
+                ranges = false;
             }
-            hasher.update(&chunk);
-            sink.write_all(&chunk)
-                .await
-                .map_err(DownloadFailure::Sink)?;
-            if hasher.length() > size {
-                break;
-            }
-            self.events.event(Event::Progress {
-                file: Arc::clone(&self.name),
-                done: hasher.length(),
-                total: Some(size),
-            });
         }
-        sink.flush().await.map_err(DownloadFailure::Sink)?;
-        Ok(None)
+        let whole = Whole {
+            origin: &self.origin,
+            name: &self.name,
+            file,
+            ranges,
+        };
+        whole.run(prefix).await
     }
 }
 
-/// Whether the service itself failed, rather than something between it and us, or for a while.
-fn is_own_trouble(error: &CallError<DownloadError>) -> bool {
-    match error.failure() {
-        Failure::Server {
-            status,
-            retry_after,
-            ..
-        } => retry_after.is_none() && !matches!(status, 408 | 502..=504),
-        _ => false,
+impl DownloadFailure {
+    /// The failure, if these are two revisions.
+    fn if_changed(was: &Rev, is: &Rev) -> Option<Self> {
+        (was != is).then(|| Self::Changed {
+            was: was.clone(),
+            is: is.clone(),
+        })
     }
 }
 
-/// Whether the service says that the file has no byte where the range begins.
-fn is_beyond_end(error: &CallError<DownloadError>) -> bool {
-    let range = DownloadError::Range(RangeError::NotSatisfiable);
-    error.route_error() == Some(&range) || error.status() == Some(416)
+/// Nothing is in the file, and it is written at its beginning.
+fn empty(part: &mut File) -> Result<(), DownloadFailure> {
+    let emptied = part.set_len(0).and_then(|()| part.rewind());
+    emptied.map_err(DownloadFailure::Part)
 }
 
 fn finished(metadata: FileMetadata, hasher: &ContentHasher) -> Result<Downloaded, DownloadFailure> {

@@ -24,7 +24,7 @@ pub enum Event {
         /// Bytes in them, as far as that is known.
         bytes: u64,
     },
-    /// An earlier run sent a part of the file, which isn't sent again.
+    /// An earlier run moved a part of the file, which isn't moved again.
     Resumed {
         /// The file.
         file: Arc<str>,
@@ -33,7 +33,7 @@ pub enum Event {
         /// Bytes in the file.
         total: u64,
     },
-    /// What an earlier run sent of the file is of no use any more.
+    /// What an earlier run moved of the file is of no use any more.
     StartedAnew {
         /// The file.
         file: Arc<str>,

@@ -5,7 +5,8 @@ use crate::Payload;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Counts the bytes of one file that were handed to connections, by however many requests.
+/// Counts the bytes of one file that were handed to connections, or came by them, by however
+/// many requests.
 /// Cloning shares the count.
 #[derive(Clone)]
 pub(super) struct FileProgress {
@@ -47,6 +48,12 @@ impl FileProgress {
             progress.tell(done);
         });
         (payload, counted)
+    }
+
+    /// So many more bytes came, and are not going to come again.
+    pub(super) fn arrived(&self, bytes: u64) {
+        let done = self.done.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        self.tell(done);
     }
 
     fn tell(&self, done: u64) {

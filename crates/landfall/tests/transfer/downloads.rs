@@ -1,10 +1,10 @@
 //! Faults while bytes come down.
 
-use super::{DOWNLOAD, MIB, QUICK, client, large, passing_faults, reached, with_server};
+use super::{DOWNLOAD, MIB, QUICK, client, large, passing_faults, reached, settings, with_server};
 use landfall::Client;
 use landfall::protocol::ContentHash;
 use landfall::protocol::path::ReadPath;
-use landfall::transfer::{Download, DownloadFailure, Downloaded};
+use landfall::transfer::{Download, DownloadFailure, Downloaded, Engine};
 use landfall_testkit::TestServer;
 use landfall_testkit::faults::{Canned, Fault, Plan, Proxy};
 
@@ -13,7 +13,8 @@ const PATH: &str = "/file.bin";
 async fn run(client: Client) -> (Result<Downloaded, DownloadFailure>, Vec<u8>) {
     let mut got = Vec::new();
     let path = ReadPath::parse(PATH).unwrap();
-    let result = Download::new(client, path).retry(QUICK).run(&mut got).await;
+    let engine = Engine::new(client, settings());
+    let result = Download::new(&engine, path).run(&mut got).await;
     (result, got)
 }
 

@@ -4,6 +4,8 @@
 mod downloads;
 mod finish;
 mod gone;
+mod part;
+mod ranges;
 mod requests;
 mod resume;
 mod sessions;

@@ -2,10 +2,10 @@
 
 use super::{
     APPEND, CHUNK, DOWNLOAD, FINISH, MIB, START, client, commit, counts, done, file, is_saved,
-    stream, through, with_server,
+    settings, stream, through, with_server,
 };
 use landfall::protocol::path::ReadPath;
-use landfall::transfer::Download;
+use landfall::transfer::{Download, Engine};
 use landfall_testkit::faults::{Plan, Proxy};
 use landfall_testkit::pattern;
 
@@ -56,7 +56,7 @@ fn a_stream_takes_no_more_than_a_file_but_for_a_closing_piece() {
 }
 
 #[test]
-fn a_download_takes_one_request() {
+fn a_download_of_a_file_that_is_not_known_takes_one_request() {
     with_server(async |server| {
         for size in [0, 1, 9 * MIB] {
             let data = pattern(3, size);
@@ -64,10 +64,8 @@ fn a_download_takes_one_request() {
             let proxy = Proxy::start(server.address(), Plan::new()).await;
             let path = ReadPath::parse("/file.bin").unwrap();
             let mut got = Vec::new();
-            Download::new(client(&server, &proxy), path)
-                .run(&mut got)
-                .await
-                .unwrap();
+            let engine = Engine::new(client(&server, &proxy), settings());
+            Download::new(&engine, path).run(&mut got).await.unwrap();
             assert!(got == data, "{size} bytes");
             let requests: Vec<_> = proxy.finish().into_iter().collect();
             assert_eq!(requests, counts(&[(DOWNLOAD, 1)]));
