@@ -74,7 +74,7 @@ pub(crate) enum Command {
     /// Manage uploads that were begun and not finished
     #[command(subcommand)]
     Uploads(Uploads),
-    /// Download a file
+    /// Download a file, or a folder with all in it
     Get(Get),
     /// List a folder
     Ls(Ls),
@@ -130,14 +130,24 @@ pub(crate) struct Watch {
 #[command(after_help = "\
 Examples:
   landfall get /docs/a.txt .
-  landfall get /backup/src.tar - | tar t")]
+  landfall get /backup/src.tar - | tar t
+  landfall get -r /docs copy                    what is in /docs, in the folder copy
+  landfall get -r /docs copy/                   the same in copy/docs
+
+What was stopped or failed goes on with the same command.
+
+With -r, DEST becomes what the folder is, be it there already or not, unless it ends with a `/`
+or is `.`: then the folder goes into it. Files with the very same bytes are not downloaded again.")]
 pub(crate) struct Get {
-    /// File to download
+    /// File to download, or folder
     pub(crate) path: String,
     /// Where to; a folder means into it, `-` is standard output
     #[arg(value_hint = ValueHint::AnyPath)]
     pub(crate) dest: PathBuf,
-    /// Replace DEST if it exists
+    /// Download a folder with all in it
+    #[arg(short, long, env = "LANDFALL_GET_RECURSIVE", value_parser = FalseyValueParser::new())]
+    pub(crate) recursive: bool,
+    /// Replace files that exist
     #[arg(short, long, env = "LANDFALL_FORCE", value_parser = FalseyValueParser::new())]
     pub(crate) force: bool,
 }

@@ -56,6 +56,12 @@ impl Fail {
         }
     }
 
+    /// The same, with something more to know.
+    pub(crate) fn and(mut self, more: impl Display) -> Self {
+        self.line = format!("{}; {more}", self.line);
+        self
+    }
+
     /// An error that says by itself what failed and where.
     pub(crate) fn plain(error: &impl ToExit) -> Self {
         Self {
