@@ -1,10 +1,10 @@
 //! A folder with all in it.
 
-use super::listing::{LeftOut, Listing, Tree};
+use super::listing::{Folder, LeftOut, Listing, Tree, Wanted};
 use super::one::{One, blocking};
 use super::part::Leftovers;
 use super::telling::Telling;
-use super::{engine, folder_of, full_or, get_event, shown, sync_folder};
+use super::{engine, folder_of, full_or, get_event, sync_folder};
 use crate::cli::Get;
 use crate::exit::{Context, Exit, Fail, Result};
 use crate::output::{self, Output, event, fields, metadata_fields, path_of};
@@ -17,11 +17,10 @@ use landfall_protocol::limits::HASH_BLOCK;
 use landfall_protocol::path::ReadPath;
 use landfall_protocol::types::files::{FileMetadata, FolderMetadata, Metadata};
 use serde_json::{Value, json};
-use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use tokio::task::JoinSet;
 
 /// Small files at once: each is one request, and the engine has as many at once. Ours.
@@ -64,17 +63,18 @@ pub(super) async fn run(
     let listing = Listing::of(client, path, folder, &waiting).await?;
     waiting.clear();
     let tree = listing.into_tree(&root);
-    let total = tree.files.iter().map(|(file, _)| file.size).sum();
+    let total = tree.files.iter().map(|wanted| wanted.file.size).sum();
     let telling = Telling::of_all(path.shown(), total);
     let mut run = Run {
         engine: engine(client, telling.clone()),
         telling,
         force: args.force,
         out,
+        folders: Vec::new(),
         changed: BTreeSet::new(),
         summary: Summary::default(),
     };
-    let files = run.prepare(&root, tree).await?;
+    let files = run.prepare(tree).await?;
     run.get(files).await?;
     run.telling.clear();
     run.end(path, &root).await
@@ -107,6 +107,8 @@ struct Run {
     telling: Telling,
     force: bool,
     out: Output,
+    /// Those that are there, by their numbers, and what earlier runs left in them.
+    folders: Vec<Option<(PathBuf, Leftovers)>>,
     /// Folders with new names in them.
     changed: BTreeSet<PathBuf>,
     summary: Summary,
@@ -114,63 +116,53 @@ struct Run {
 
 impl Run {
     /// Makes the folders, and says what can't be got; what there is to get.
-    async fn prepare(&mut self, root: &Path, tree: Tree) -> Result<Vec<One>> {
+    async fn prepare(&mut self, tree: Tree) -> Result<Vec<Wanted>> {
         for left in tree.left_out {
             self.tell_left_out(&left)?;
         }
-        let made = blocking({
-            let folders: Vec<PathBuf> = [root.to_owned()].into_iter().chain(tree.folders).collect();
-            move || Made::make(folders)
-        })
-        .await;
-        self.summary.folders = made.new.len() as u64;
-        let parents = made.new.iter().map(|folder| folder_of(folder).to_owned());
-        self.changed.extend(parents);
+        let made = blocking(move || Made::make(tree.folders)).await;
+        self.summary.folders = made.new;
+        self.changed.extend(made.changed);
         for fail in made.failed {
             self.summary.fail(&fail);
             output::failure(fail);
         }
-        let files = tree.files.into_iter();
-        let files = files.filter(|(_, dest)| !made.missing.contains(folder_of(dest)));
-        let mut ones = Vec::new();
-        for (file, dest) in files {
-            if let Some(leftovers) = made.leftovers.get(folder_of(&dest)) {
-                leftovers.remove_others(&dest, &file.rev);
-            }
-            let by_path = file.path_display.as_deref();
-            let paths = by_path.into_iter().chain([file.id.as_str()]);
-            let Some(path) = paths.flat_map(ReadPath::parse).next() else {
-                let what = format!("can't get {}", shown(&file));
-                let why = "the service tells no path by which it can be asked for";
-                let fail = Fail::new(Exit::Other, what, why);
-                self.tell(&file, &dest, Verdict::Failed(fail))?;
-                continue;
-            };
-            ones.push(One {
-                engine: self.engine.clone(),
-                file,
-                path,
-                dest,
-                force: self.force,
-            });
+        self.folders = made.folders;
+        let mut files = tree.files;
+        files.retain(|wanted| self.folders[wanted.folder].is_some());
+        Ok(files)
+    }
+
+    /// All that there is to know to get a file.
+    fn one(&self, wanted: Wanted) -> One {
+        let (folder, leftovers) = self.folders[wanted.folder].as_ref().expect("it is there");
+        let file = wanted.file.metadata();
+        let dest = folder.join(&file.name);
+        leftovers.remove_others(&dest, &file.rev);
+        One {
+            engine: self.engine.clone(),
+            path: asked_by(&file),
+            file,
+            dest,
+            force: self.force,
         }
-        Ok(ones)
     }
 
     /// Gets the files, several at once.
-    async fn get(&mut self, files: Vec<One>) -> Result<()> {
-        let (small, large): (VecDeque<One>, VecDeque<One>) = files
+    async fn get(&mut self, files: Vec<Wanted>) -> Result<()> {
+        let (small, large): (VecDeque<Wanted>, VecDeque<Wanted>) = files
             .into_iter()
-            .partition(|one| one.file.size <= HASH_BLOCK);
+            .partition(|wanted| wanted.file.size <= HASH_BLOCK);
         let mut lanes = [(small, SMALL_AT_ONCE), (large, LARGE_AT_ONCE)];
         // A drop of this future ends them.
         let mut running = JoinSet::new();
         loop {
             for (lane, (waiting, free)) in lanes.iter_mut().enumerate() {
                 while *free > 0 && !self.is_hopeless() {
-                    let Some(one) = waiting.pop_front() else {
+                    let Some(wanted) = waiting.pop_front() else {
                         break;
                     };
+                    let one = self.one(wanted);
                     *free -= 1;
                     running.spawn(async move {
                         let verdict = verdict(&one).await;
@@ -303,6 +295,15 @@ impl Summary {
     }
 }
 
+/// What a file is asked for by: its path, or its revision if the service gives no path.
+fn asked_by(file: &FileMetadata) -> ReadPath {
+    let path = file.path_display.as_deref();
+    let path = path.and_then(|path| ReadPath::parse(path).ok());
+    path.unwrap_or_else(|| {
+        ReadPath::parse(&format!("rev:{}", file.rev)).expect("a rev stands for a path")
+    })
+}
+
 async fn verdict(one: &One) -> Verdict {
     match one.is_there().await {
         Ok(true) => Verdict::AlreadyThere,
@@ -317,31 +318,35 @@ async fn verdict(one: &One) -> Verdict {
 /// What became of folders.
 #[derive(Default)]
 struct Made {
-    new: Vec<PathBuf>,
-    /// Those that are not there, and those in them.
-    missing: HashSet<PathBuf>,
+    /// How many were not there before.
+    new: u64,
+    /// Folders with new ones in them.
+    changed: BTreeSet<PathBuf>,
     failed: Vec<Fail>,
-    /// What earlier runs left in those that were there.
-    leftovers: HashMap<PathBuf, Arc<Leftovers>>,
+    /// Those that are there, and what earlier runs left in them.
+    folders: Vec<Option<(PathBuf, Leftovers)>>,
 }
 
 impl Made {
     /// Makes folders, each after the one that it is in. One that is there is as good.
-    fn make(folders: Vec<PathBuf>) -> Self {
+    fn make(folders: Vec<Folder>) -> Self {
         let mut made = Self::default();
-        for folder in folders {
-            if made.missing.contains(folder_of(&folder)) {
-                made.missing.insert(folder);
+        for Folder { dest, parent } in folders {
+            if parent.is_some_and(|parent| made.folders[parent].is_none()) {
+                made.folders.push(None);
                 continue;
             }
-            match fs::create_dir(&folder) {
-                Ok(()) => made.new.push(folder),
-                Err(error) if error.kind() == ErrorKind::AlreadyExists && folder.is_dir() => {
-                    let leftovers = Leftovers::of(&folder);
-                    made.leftovers.insert(folder, Arc::new(leftovers));
+            let leftovers = match fs::create_dir(&dest) {
+                Ok(()) => {
+                    made.new += 1;
+                    made.changed.insert(folder_of(&dest).to_owned());
+                    Leftovers::default()
+                }
+                Err(error) if error.kind() == ErrorKind::AlreadyExists && dest.is_dir() => {
+                    Leftovers::of(&dest)
                 }
                 Err(error) => {
-                    let what = format!("can't make the folder {}", folder.display());
+                    let what = format!("can't make the folder {}", dest.display());
                     made.failed.push(match error.kind() {
                         ErrorKind::AlreadyExists => Fail::new(
                             Exit::Conflict,
@@ -350,9 +355,11 @@ impl Made {
                         ),
                         _ => full_or(what, &error),
                     });
-                    made.missing.insert(folder);
+                    made.folders.push(None);
+                    continue;
                 }
-            }
+            };
+            made.folders.push(Some((dest, leftovers)));
         }
         made
     }
@@ -387,7 +394,7 @@ fn summary_event(path: &RemotePath, dest: &Path, summary: &Summary) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use super::{Summary, failed_event, summary_event};
+    use super::{Summary, asked_by, failed_event, summary_event};
     use crate::exit::{Exit, Fail};
     use crate::output::tests::{check, file, folder};
     use crate::paths::RemotePath;
@@ -401,6 +408,16 @@ mod tests {
         check(&failed_event("a", &Metadata::Folder(folder()), &fail));
         let (path, dest) = (RemotePath::new("/"), Path::new("here"));
         check(&summary_event(&path, dest, &Summary::default()));
+    }
+
+    #[test]
+    fn a_file_without_a_path_is_asked_for_by_its_revision() {
+        let mut file = file();
+        assert_eq!(asked_by(&file).as_str(), "/a.txt");
+        for path in [None, Some("no path".to_owned())] {
+            file.path_display = path;
+            assert_eq!(asked_by(&file).as_str(), "rev:123456789");
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The file beside DEST into which bytes come until it is whole. It outlives a run that fails or
 //! is stopped, and the next run goes on with it.
 
-use crate::exit::{Exit, Fail, Result, ToExit};
+use crate::exit::{Context, Exit, Fail, Result};
 use landfall_protocol::{Rev, Timestamp};
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, OpenOptions, TryLockError};
@@ -29,45 +29,29 @@ impl Part {
     /// What an earlier run left of this revision for DEST, or a new one.
     pub(super) fn open(dest: &Path, rev: &Rev) -> Result<Self> {
         let path = dest.with_file_name(name_of(dest, rev));
-        let fail =
-            |exit, why: String| Fail::new(exit, format!("can't write {}", path.display()), why);
+        let here = || format!("can't write {}", dest.display());
         for _ in 0..TRIES {
+            if fs::symlink_metadata(&path).is_ok_and(|there| !there.is_file()) {
+                let why = format!("what is at {} is no file; remove it", path.display());
+                return Err(Fail::new(Exit::Conflict, here(), why));
+            }
             let mut options = OpenOptions::new();
             options.read(true).write(true).create(true).truncate(false);
-            // Opened before it is looked at, so that nobody can put another one there between.
-            let file = match options.open(&path) {
-                Ok(file) => file,
-                Err(error) => {
-                    let what = format!("can't write {}", path.display());
-                    return Err(super::full_or(what, &error));
-                }
-            };
-            match lock(&file) {
-                Ok(true) => {}
-                Ok(false) => {
-                    let why = format!(
-                        "another run is downloading {}; wait for it, or stop it and start again",
-                        dest.display()
-                    );
-                    return Err(fail(Exit::Temporary, why));
-                }
-                Err(error) => return Err(fail(error.exit(), error.to_string())),
+            let file = options.open(&path);
+            let file = file.map_err(|error| super::full_or(here(), &error))?;
+            if !lock(&file).when(here)? {
+                let why = "another run is downloading it; wait for it, or stop it and start again";
+                return Err(Fail::new(Exit::Temporary, here(), why));
             }
-            match fs::symlink_metadata(&path) {
-                Ok(there) if !there.is_file() => {
-                    let why = "what is there is no file; remove it".to_owned();
-                    return Err(fail(Exit::Conflict, why));
-                }
-                Ok(there) if is_same(&file, &there) => {
-                    let dest = dest.to_owned();
-                    return Ok(Self { file, path, dest });
-                }
-                // Whoever had it before has put it in its place, or removed it.
-                _ => {}
+            // Whoever had it before may have put it in its place, or removed it; and what was
+            // looked at may have been another one.
+            if fs::symlink_metadata(&path).is_ok_and(|there| is_same(&file, &there)) {
+                let dest = dest.to_owned();
+                return Ok(Self { file, path, dest });
             }
         }
-        let why = "other runs make and remove it all the time; stop them".to_owned();
-        Err(fail(Exit::Temporary, why))
+        let why = "other runs make and remove what is beside it all the time; stop them";
+        Err(Fail::new(Exit::Temporary, here(), why))
     }
 
     /// The file, to be read and written.
@@ -305,5 +289,6 @@ mod tests {
             Part::open(&dest, &rev).err().unwrap().exit(),
             Exit::Conflict
         );
+        assert!(!elsewhere.exists());
     }
 }
