@@ -154,14 +154,30 @@ fn on_a_small_disk(tool: &Tool, mebibytes: u32, script: &str) -> Run {
 }
 
 #[test]
-fn a_full_disk_is_told_in_one_line_and_leaves_nothing_behind() {
+fn a_full_disk_is_told_in_one_line_and_what_came_is_gone_on_with_once_there_is_room() {
     let tool = tool();
-    tool.write("file", landfall_testkit::pattern(1, 3 * 1024 * 1024));
+    let data = landfall_testkit::pattern(1, 3 * 1024 * 1024);
+    tool.write("file", &data);
     tool.run(["put", "file", "/file"]).ok();
-    let script = "\"$0\" get /file small/file; code=$?; ls -A small; exit $code";
-    let run = on_a_small_disk(&tool, 1, script);
-    assert!(run.fails(7).contains("small/file"), "{run:?}");
-    assert_eq!(run.stdout, "", "a temporary file was left behind");
+    let script = "head -c 2500000 /dev/zero > small/ballast
+        \"$0\" get /file small/file; code=$?
+        ls -A small
+        rm small/ballast
+        \"$0\" get /file small/file 2>again || exit 99
+        ls -A small
+        cp small/file back
+        exit $code";
+    let run = on_a_small_disk(&tool, 4, script);
+    let why = run.fails(7);
+    assert!(why.contains("small/file") && why.contains("kept"), "{why}");
+    let listed: Vec<&str> = run.stdout.lines().collect();
+    let [part, "ballast", "small/file", "file"] = listed[..] else {
+        panic!("{run:?}");
+    };
+    assert!(part.ends_with(".landfall-part"), "{part}");
+    let again = tool.read("again");
+    assert!(String::from_utf8_lossy(&again).contains("going on after"));
+    assert!(tool.read("back") == data);
 }
 
 #[test]

@@ -81,6 +81,16 @@ fn the_server_sees_a_request_or_not_as_the_fault_says() {
 }
 
 #[test]
+fn a_changed_head_is_what_the_server_sees() {
+    with_server(async |server| {
+        let elsewhere = Fault::ChangeHead(|head| head.replace("\"/a\"", "\"/b\""));
+        let (proxy, calls) = proxy(&server, Plan::new().on(UPLOAD, 1, elsewhere)).await;
+        assert_eq!(calls.put("/a", "x").await["name"], "b");
+        proxy.finish();
+    });
+}
+
+#[test]
 fn a_held_request_is_unseen_until_its_gate_opens() {
     with_server(async |server| {
         let (plan, mut gate) = Plan::new().hold(UPLOAD, 1);
