@@ -400,6 +400,20 @@ fn unfinished_uploads_are_gone_on_with_or_forgotten_by_their_id() {
 }
 
 #[test]
+fn an_upload_that_turns_out_to_be_there_is_not_unfinished_any_more() {
+    let tool = tool();
+    let mut child = begun(&tool, 40_000_000);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    // As if the finish had been carried out, and nobody had heard of it.
+    fs::copy(tool.path("big"), tool.path("same")).unwrap();
+    tool.run(["put", "same", "/big"]).ok();
+    assert!(!tool.run(["uploads", "list"]).ok().is_empty());
+    assert_eq!(tool.run(["put", "big", "/big"]).ok(), "/big (already there)");
+    assert_eq!(tool.run(["uploads", "list"]).ok(), "");
+}
+
+#[test]
 fn a_long_transfer_tells_how_far_it_is() {
     let tool = tool();
     tool.write("big", pattern(4, 12_000_000));

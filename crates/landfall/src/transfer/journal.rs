@@ -162,7 +162,7 @@ impl Journals {
     ///
     /// # Errors
     /// Another run is at it, or its file can't be removed; that it doesn't exist is none.
-    pub(super) fn settle(&self, source: &Path, commit: &CommitInfo) -> Result<(), JournalError> {
+    pub fn settle(&self, source: &Path, commit: &CommitInfo) -> Result<(), JournalError> {
         let id = id(&self.service, commit, &true_path(source));
         lock(&self.path(&id), false)?.map_or(Ok(()), Locked::remove)
     }

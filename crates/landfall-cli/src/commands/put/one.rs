@@ -1,7 +1,7 @@
 //! `put` of one file, or of standard input.
 
 use super::super::{is_not_found, metadata};
-use super::{engine, name_of};
+use super::{engine, journals, name_of};
 use crate::cli::{IfExists, Put};
 use crate::exit::{Context, Exit, Fail, Result, ToExit};
 use crate::output::{self, Output, event, fields, file_fields, metadata_fields, path_of};
@@ -52,7 +52,13 @@ pub(super) async fn run(args: &Put, src: &Path, remote: &Remote, out: Output) ->
 
     if let Some(found) = &found {
         match answer_without_sending(args, src, &source, found).await? {
-            Some(status) => return tell(out, status, path_of(found), metadata_fields(found)),
+            Some(status) => {
+                // An earlier run may have saved it without hearing of it.
+                if let (Status::AlreadyThere, Ok(journals)) = (status, journals(remote)) {
+                    drop(journals.settle(src, &CommitInfo::new(path.to_write()?)));
+                }
+                return tell(out, status, path_of(found), metadata_fields(found));
+            }
             None if matches!(found, Metadata::Folder(_)) && args.if_exists != IfExists::Rename => {
                 let why = "a folder is there; choose another name";
                 return Err(Fail::new(Exit::Conflict, what(), why));
