@@ -180,6 +180,76 @@ fn a_full_disk_is_told_in_one_line_and_what_came_is_gone_on_with_once_there_is_r
     assert!(tool.read("back") == data);
 }
 
+/// The system calls that a run makes for its files, in the order in which they begin.
+fn traced(tool: &Tool, url: &str, args: &[&str]) -> Vec<String> {
+    let calls = "trace=fsync,fdatasync,rename,renameat,renameat2,link,linkat";
+    let inside = tool.command(["--remote", url]);
+    let mut command = Command::new("strace");
+    command
+        .args(["-f", "-qq", "-y", "-s", "999", "-e", calls, "-o", "trace"])
+        .arg(inside.get_program())
+        .args(inside.get_args())
+        .args(args)
+        .current_dir(tool.path(""))
+        .env("LANDFALL_TOKEN", "test-token")
+        .env("LANDFALL_CONFIG", tool.path("none"));
+    outside(command).ok();
+    let trace = String::from_utf8(tool.read("trace")).unwrap();
+    let begun = trace.lines().filter(|line| !line.contains("resumed>"));
+    begun.map(str::to_owned).collect()
+}
+
+#[test]
+fn what_was_got_is_on_disk_before_it_has_its_name_and_its_name_before_the_end() {
+    let tool = tool();
+    let serving = ephemeral(&tool);
+    tool.write("file", "bytes");
+    for path in ["/d/a", "/d/f/b", "/d/f/g/c"] {
+        let mut put = tool.command(["--remote", &serving.url, "put", "file", path]);
+        put.env("LANDFALL_TOKEN", "test-token");
+        outside(put).ok();
+    }
+    let trees = ["get -r /d here", "get -r /d here --force", "get /d/a one"];
+    let wanted = [
+        &["here/a", "here/f/b", "here/f/g/c"][..],
+        &["here/a"],
+        &["one"],
+    ];
+    for (args, files) in trees.into_iter().zip(wanted) {
+        if args.contains("--force") {
+            tool.write("here/a", "other");
+        }
+        let args: Vec<&str> = args.split(' ').collect();
+        let calls = traced(&tool, &serving.url, &args);
+        let position = |what: &dyn Fn(&str) -> bool| calls.iter().position(|call| what(call));
+        let synced_last = |folder: &str| {
+            let end = format!("{folder}>");
+            calls
+                .iter()
+                .rposition(|call| call.contains("fsync(") && call.contains(&end))
+        };
+        for file in files {
+            let (folder, name) = file.rsplit_once('/').unwrap_or(("", file));
+            let part = format!("/.{name}.");
+            let bytes = position(&|call| call.contains("fsync(") && call.contains(&part));
+            let quoted = format!("\"{file}\"");
+            let named = position(&|call| !call.contains("fsync(") && call.contains(&quoted));
+            let folder = match folder {
+                "" => "/work".to_owned(),
+                folder => format!("/work/{folder}"),
+            };
+            let kept = synced_last(&folder);
+            let in_order = bytes.is_some() && bytes < named && named.is_some() && named < kept;
+            assert!(in_order, "{file}: {calls:#?}");
+        }
+        if !args.contains(&"--force") && args.contains(&"-r") {
+            for above in ["/work", "/work/here", "/work/here/f"] {
+                assert!(synced_last(above).is_some(), "{above}: {calls:#?}");
+            }
+        }
+    }
+}
+
 #[test]
 fn a_full_disk_of_the_remote_refuses_at_once_and_harms_nothing() {
     let tool = tool();

@@ -96,7 +96,7 @@ fn a_run_that_was_killed_is_gone_on_with_by_the_same_command() {
         let data = pattern(1, size);
         server.calls().put("/big.bin", data.clone()).await;
         // So slow that it can't be through before it is killed.
-        let (slow, url) = link(&server, Some(20 * MIB as u64)).await;
+        let (slow, url) = link(&server, Some(8 * MIB as u64)).await;
         for bytes in [1, 6 * MIB as u64] {
             let mut child = command(&tool, &server, &url, &["get", "/big.bin", "down"])
                 .spawn()
@@ -417,7 +417,7 @@ fn a_folder_that_was_stopped_is_gone_on_with() {
         let tool = tool();
         let files = odd_tree(&server).await;
         let big = "Sub/B.bin";
-        let (_slow, url) = link(&server, Some(4 * MIB as u64)).await;
+        let (_slow, url) = link(&server, Some(2 * MIB as u64)).await;
         let args = ["get", "-r", "/docs", "copy"];
         let mut child = command(&tool, &server, &url, &args).spawn().unwrap();
         let mut first = [0; 1];
