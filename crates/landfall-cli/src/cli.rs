@@ -14,7 +14,7 @@ pub(crate) use admin::{
 pub(crate) use global::Global;
 pub(crate) use put::{IfExists, OnBadName, Put};
 pub(crate) use quantity::Quota;
-pub(crate) use transfer::{ProgressWhen, Transfer};
+pub(crate) use transfer::{Pace, ProgressWhen, Transfer};
 pub(crate) use uploads::{ResumeUploads, Uploads};
 
 use clap::builder::FalseyValueParser;
@@ -150,6 +150,8 @@ pub(crate) struct Get {
     /// Replace files that exist
     #[arg(short, long, env = "LANDFALL_FORCE", value_parser = FalseyValueParser::new())]
     pub(crate) force: bool,
+    #[command(flatten)]
+    pub(crate) pace: Pace,
 }
 
 #[derive(Debug, Args)]

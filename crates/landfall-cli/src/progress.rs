@@ -4,7 +4,7 @@ mod meter;
 
 use crate::cli::ProgressWhen;
 use crate::output::{self, Output, event, fields};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{HumanBytes, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use landfall::transfer::{Event, Events, Verdict};
 use meter::Meter;
 use serde_json::{Value, json};
@@ -84,6 +84,18 @@ impl Progress {
         }
     }
 
+    /// So many files and bytes are to come; a command that carries out its own plan says so.
+    pub(crate) fn plan(&self, files: u64, bytes: u64) {
+        lock(&self.shared.meter).plan(files, bytes);
+        self.shared.draw();
+    }
+
+    /// A file of such a plan is through, whatever came of it.
+    pub(crate) fn through(&self, file: &str, size: u64) {
+        lock(&self.shared.meter).settled(file, size, true);
+        self.shared.draw();
+    }
+
     /// Removes the bar, and ends the lines.
     pub(crate) fn clear(&self) {
         if let Some(lines) = lock(&self.shared.lines).take() {
@@ -147,6 +159,12 @@ impl Shared {
         }
     }
 
+    /// Something that people must know.
+    fn note(&self, text: &str) {
+        let text = text.replace(char::is_control, "?");
+        self.bar.suspend(|| output::note(text));
+    }
+
     /// Something that people want to know in between. Scripts get the one line at the end, unless
     /// they ask for more.
     fn say(&self, text: &str) {
@@ -180,9 +198,8 @@ impl Events for Progress {
                 total,
             } => {
                 lock(&shared.meter).resumed(&file, stored);
-                shared.say(&format!(
-                    "{file}: {stored} of {total} bytes are there already"
-                ));
+                let (had, all) = (HumanBytes(stored), HumanBytes(total));
+                shared.note(&format!("{file}: going on after {had} of {all}"));
                 if let Some(out) = shared.out {
                     let numbers = json!({"path": &*file, "stored": stored, "total": total});
                     tell(out, "resumed", numbers);
@@ -190,15 +207,15 @@ impl Events for Progress {
             }
             Event::StartedAnew { file, why } => {
                 lock(&shared.meter).forget(&file);
-                shared.say(&format!("{file}: starting anew, because {why}"));
+                shared.note(&format!("{file}: starting anew: {why}"));
                 if let Some(out) = shared.out {
                     tell(out, "started_anew", json!({"path": &*file, "why": why}));
                 }
             }
             Event::NoJournal { file, why } => {
-                shared.beside(|| {
-                    output::note(format!("{file}: can't be gone on with after a stop: {why}"));
-                });
+                shared.note(&format!(
+                    "{file}: can't be gone on with after a stop: {why}"
+                ));
             }
             Event::Progress { file, done, total } => {
                 lock(&shared.meter).progress(&file, done, total);
@@ -238,12 +255,6 @@ impl Events for Progress {
             }
             _ => {}
         }
-    }
-}
-
-impl Shared {
-    fn beside(&self, write: impl FnOnce()) {
-        self.bar.suspend(write);
     }
 }
 

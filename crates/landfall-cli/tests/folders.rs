@@ -409,7 +409,10 @@ fn an_upload_that_turns_out_to_be_there_is_not_unfinished_any_more() {
     fs::copy(tool.path("big"), tool.path("same")).unwrap();
     tool.run(["put", "same", "/big"]).ok();
     assert!(!tool.run(["uploads", "list"]).ok().is_empty());
-    assert_eq!(tool.run(["put", "big", "/big"]).ok(), "/big (already there)");
+    assert_eq!(
+        tool.run(["put", "big", "/big"]).ok(),
+        "/big (already there)"
+    );
     assert_eq!(tool.run(["uploads", "list"]).ok(), "");
 }
 

@@ -5,15 +5,15 @@ mod listing;
 mod one;
 mod part;
 mod place;
-mod telling;
 
 use super::metadata;
 use crate::cli::Get;
 use crate::exit::{Context, Exit, Fail, Result, ToExit};
 use crate::output::{Output, event, file_fields};
 use crate::paths::RemotePath;
+use crate::progress::Progress;
 use landfall::Client;
-use landfall::transfer::{Download, DownloadFailure, Engine, Settings};
+use landfall::transfer::{Download, DownloadFailure, Engine};
 use landfall_protocol::limits::HASH_BLOCK;
 use landfall_protocol::types::files::{FileMetadata, Metadata};
 use one::{One, blocking};
@@ -22,7 +22,6 @@ use serde_json::{Map, Value};
 use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
-use telling::Telling;
 
 pub(crate) async fn run(args: &Get, client: &Client, out: Output) -> Result<()> {
     let path = RemotePath::new(&args.path);
@@ -31,7 +30,7 @@ pub(crate) async fn run(args: &Get, client: &Client, out: Output) -> Result<()> 
         let why = match (args.recursive, out.is_json()) {
             (true, _) => "a folder can't go to standard output; give DEST a name",
             (_, true) => "--json and the file can't both go to standard output; give DEST a name",
-            _ => return to_stdout(client, &path).await,
+            _ => return to_stdout(args, client, &path, out).await,
         };
         return Err(Fail::new(Exit::Usage, what(), why));
     }
@@ -59,19 +58,15 @@ pub(crate) async fn run(args: &Get, client: &Client, out: Output) -> Result<()> 
 const MEMORY: u64 = 12 * HASH_BLOCK;
 
 /// What a run downloads by.
-fn engine(client: &Client, telling: Telling) -> Engine {
-    let settings = Settings {
-        memory: MEMORY,
-        ..Settings::default()
-    };
-    Engine::with_events(client.clone(), settings, telling)
+fn engine(args: &Get, client: &Client, progress: Progress) -> Engine {
+    Engine::with_events(client.clone(), args.pace.settings(MEMORY), progress)
 }
 
-async fn to_stdout(client: &Client, path: &RemotePath) -> Result<()> {
-    let telling = Telling::of_one(path.shown());
-    let download = Download::new(&engine(client, telling.clone()), path.to_read()?);
+async fn to_stdout(args: &Get, client: &Client, path: &RemotePath, out: Output) -> Result<()> {
+    let progress = Progress::of_transfer(path.shown(), args.pace.progress, out);
+    let download = Download::new(&engine(args, client, progress.clone()), path.to_read()?);
     let result = download.run(&mut tokio::io::stdout()).await;
-    telling.clear();
+    progress.clear();
     match result {
         Err(DownloadFailure::Sink(error)) if error.kind() == ErrorKind::BrokenPipe => {
             Err(Fail::silent(Exit::Ok))
@@ -90,9 +85,9 @@ async fn to_file(
     out: Output,
 ) -> Result<()> {
     let dest = destination(args, &file)?;
-    let telling = Telling::of_one(path.shown());
+    let progress = Progress::of_transfer(path.shown(), args.pace.progress, out);
     let one = One {
-        engine: engine(client, telling.clone()),
+        engine: engine(args, client, progress.clone()),
         file,
         path: path.to_read()?,
         dest,
@@ -101,7 +96,7 @@ async fn to_file(
     place::There::at(&one.dest)?.check(&one.what(), args.force)?;
     Leftovers::of(folder_of(&one.dest)).remove_others(&one.dest, &one.file.rev);
     let got = one.run().await;
-    telling.clear();
+    progress.clear();
     got?;
     let folder = folder_of(&one.dest).to_owned();
     let synced = blocking(move || sync_folder(&folder)).await;
@@ -176,8 +171,9 @@ fn get_event(dest: &str, status: &str, file: &FileMetadata) -> Value {
 #[cfg(test)]
 mod tests {
     use super::{destination, get_event};
-    use crate::cli::Get;
+    use crate::cli::{Cli, Command};
     use crate::output::tests::{check, file};
+    use clap::Parser;
 
     #[test]
     fn events_are_as_the_schema_says() {
@@ -189,11 +185,9 @@ mod tests {
     #[test]
     fn a_file_gets_its_name_in_a_folder_unless_that_can_not_be_one() {
         let folder = tempfile::tempdir().unwrap();
-        let args = Get {
-            path: "/x".to_owned(),
-            dest: folder.path().to_owned(),
-            recursive: false,
-            force: false,
+        let line = ["landfall", "get", "/x", folder.path().to_str().unwrap()];
+        let Command::Get(args) = Cli::try_parse_from(line).unwrap().command else {
+            panic!("it is a get");
         };
         let mut there = file();
         assert_eq!(

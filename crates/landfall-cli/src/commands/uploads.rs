@@ -65,7 +65,7 @@ async fn resume(
         }
         let outcome = match Source::open(&upload.source) {
             Ok(source) => {
-                let progress = Progress::of_transfer(&dest, args.transfer.progress, out);
+                let progress = Progress::of_transfer(&dest, args.transfer.pace.progress, out);
                 let engine = engine(remote, &args.transfer, progress.clone());
                 let run = Upload::new(&engine, source, upload.commit.clone())
                     .run()

@@ -202,7 +202,10 @@ fn a_session_that_is_gone_meanwhile_begins_anew() {
         let plan = Plan::new().on(APPEND, 1, gone);
         let (outcome, requests, events) = world.run(&server, commit("/file.bin"), plan).await;
         is_saved(&server, "/file.bin", &world.data, &done(outcome)).await;
-        assert_eq!((count(&requests, START), count(&requests, APPEND)), (1, 7));
+        assert_eq!(count(&requests, START), 1);
+        // A piece that was on its way when the first one came back may have gone, too.
+        let appends = count(&requests, APPEND);
+        assert!((7..=8).contains(&appends), "{appends}");
         assert!(matches!(events[1], Event::StartedAnew { .. }), "{events:?}");
         world.is_forgotten();
     });

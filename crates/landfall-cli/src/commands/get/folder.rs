@@ -3,7 +3,6 @@
 use super::listing::{Folder, LeftOut, Listing, Tree, Wanted};
 use super::one::{One, blocking};
 use super::part::Leftovers;
-use super::telling::Telling;
 use super::{engine, folder_of, full_or, get_event, sync_folder};
 use crate::cli::Get;
 use crate::exit::{Context, Exit, Fail, Result};
@@ -64,10 +63,11 @@ pub(super) async fn run(
     waiting.clear();
     let tree = listing.into_tree(&root);
     let total = tree.files.iter().map(|wanted| wanted.file.size).sum();
-    let telling = Telling::of_all(path.shown(), total);
+    let progress = Progress::of_transfer(path.shown(), args.pace.progress, out);
+    progress.plan(tree.files.len() as u64, total);
     let mut run = Run {
-        engine: engine(client, telling.clone()),
-        telling,
+        engine: engine(args, client, progress.clone()),
+        progress,
         force: args.force,
         out,
         folders: Vec::new(),
@@ -76,7 +76,7 @@ pub(super) async fn run(
     };
     let files = run.prepare(tree).await?;
     run.get(files).await?;
-    run.telling.clear();
+    run.progress.clear();
     run.end(path, &root).await
 }
 
@@ -104,7 +104,7 @@ fn destination(args: &Get, folder: Option<&FolderMetadata>) -> Result<PathBuf> {
 
 struct Run {
     engine: Engine,
-    telling: Telling,
+    progress: Progress,
     force: bool,
     out: Output,
     /// Those that are there, by their numbers, and what earlier runs left in them.
@@ -178,7 +178,7 @@ impl Run {
             let (lane, one, verdict) =
                 ended.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));
             lanes[lane].1 += 1;
-            self.telling.through(one.path.as_str(), one.file.size);
+            self.progress.through(one.path.as_str(), one.file.size);
             self.tell(&one.file, &one.dest, verdict)?;
         }
     }

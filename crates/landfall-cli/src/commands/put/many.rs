@@ -40,7 +40,7 @@ pub(super) async fn run(args: &Put, srcs: &[PathBuf], remote: &Remote, out: Outp
     }
 
     let name = srcs[0].display().to_string();
-    let progress = Progress::of_transfer(&name, args.transfer.progress, out);
+    let progress = Progress::of_transfer(&name, args.transfer.pace.progress, out);
     let teller = Teller {
         progress: progress.clone(),
         out,

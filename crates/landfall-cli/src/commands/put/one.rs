@@ -90,7 +90,7 @@ pub(super) async fn run(args: &Put, src: &Path, remote: &Remote, out: Output) ->
         true => "stopped; nothing was saved",
         false => "stopped; the same command goes on where it was",
     });
-    let progress = Progress::of_transfer(path.shown(), args.transfer.progress, out);
+    let progress = Progress::of_transfer(path.shown(), args.transfer.pace.progress, out);
     let engine = engine(remote, &args.transfer, progress.clone());
     let outcome = Upload::new(&engine, source, commit).run().await;
     progress.clear();
