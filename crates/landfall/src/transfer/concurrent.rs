@@ -93,7 +93,8 @@ impl InPieces {
                 Err(Ended::Failed(failure)) => return Outcome::Refused(failure),
             };
             let uncertain = self.finishing;
-            self.note(Journal::finishing);
+            let commit = self.commit.clone();
+            self.note(|journal| journal.finishing(&commit));
             let to_save = ToSave {
                 sent,
                 commit: self.commit.clone(),
@@ -109,7 +110,11 @@ impl InPieces {
                     self.forget();
                     return outcome;
                 }
-                _ => return outcome,
+                Outcome::Refused(_) => {
+                    self.note(Journal::refused);
+                    return outcome;
+                }
+                Outcome::Unknown(_) => return outcome,
             }
         }
     }
@@ -134,6 +139,9 @@ impl InPieces {
             Found::Nothing => {}
             Found::Changed => self.tell_anew("the file changed since"),
             Found::Expired => self.tell_anew("its upload session is too old"),
+            Found::OtherCommit => {
+                self.tell_anew("it may have been saved in another way, which nobody heard of");
+            }
             Found::Stored => {
                 self.stored = journal.stored().clone();
                 self.session = journal.session().cloned();
@@ -225,15 +233,23 @@ impl InPieces {
             let Some(piece) = pieces.join_next().await else {
                 break;
             };
-            let (first, digests) = joined(piece)?;
-            self.stored.insert(first, &digests);
-            self.note(|journal| journal.add(first, &digests));
+            match joined(piece) {
+                Ok((first, digests)) => self.has(first, &digests),
+                Err(ended) => {
+                    // What others have sent meanwhile is not lost with this one.
+                    while let Some(piece) = pieces.try_join_next() {
+                        if let Ok((first, digests)) = joined(piece) {
+                            self.has(first, &digests);
+                        }
+                    }
+                    return Err(ended);
+                }
+            }
         }
         if !self.closed {
             self.file.check_unchanged()?;
             let (first, digests) = sending.piece(last..last + 1, true).await?;
-            self.stored.insert(first, &digests);
-            self.note(|journal| journal.add(first, &digests));
+            self.has(first, &digests);
             self.closed = true;
             self.note(Journal::closed);
         }
@@ -243,6 +259,12 @@ impl InPieces {
             size: self.stored.size(),
             hash: hash.expect("all of it is stored"),
         })
+    }
+
+    /// The session holds these blocks.
+    fn has(&mut self, first: usize, digests: &BlockDigests) {
+        self.stored.insert(first, digests);
+        self.note(|journal| journal.add(first, digests));
     }
 
     /// Begins a session. Repeating it is harmless: one that nobody knows of expires.

@@ -194,6 +194,11 @@ impl Journals {
                 session: Some((_, begun)),
                 ..
             }) if is_too_old(*begun) => Found::Expired,
+            // The session may have become a file by then, as the other commit wanted it.
+            Some(State {
+                finishing: Some(commit),
+                ..
+            }) if *commit != header.commit => Found::OtherCommit,
             Some(_) => Found::Stored,
         };
         let (mut journal, begin) = match (found, locked) {
@@ -420,6 +425,8 @@ pub(super) enum Found {
     Changed,
     /// The session is too old.
     Expired,
+    /// The session may have been finished by another commit.
+    OtherCommit,
 }
 
 /// The journal of one upload, locked.
@@ -447,7 +454,7 @@ impl Journal {
 
     /// Whether a finish was sent, which may have been carried out.
     pub(super) fn is_finishing(&self) -> bool {
-        self.state.finishing
+        self.state.finishing.is_some()
     }
 
     /// A session was begun; nothing of an older one counts.
@@ -470,8 +477,14 @@ impl Journal {
         self.write(&Record::Closed)
     }
 
-    pub(super) fn finishing(&mut self) -> Result<(), JournalError> {
-        self.write(&Record::Finishing)
+    /// A finish with this commit is about to be sent.
+    pub(super) fn finishing(&mut self, commit: &CommitInfo) -> Result<(), JournalError> {
+        self.write(&Record::Finishing(Box::new(commit.clone())))
+    }
+
+    /// The finish was refused, and the session is as before.
+    pub(super) fn refused(&mut self) -> Result<(), JournalError> {
+        self.write(&Record::Refused)
     }
 
     /// The upload is over.

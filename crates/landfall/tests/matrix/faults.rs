@@ -132,6 +132,17 @@ pub(super) const KINDS: &[Kind] = &[
     lost("HTML with 502 instead", || Fault::AnswerInstead(html_502())),
 ];
 
+/// A finished session is not known any more, and answers to no finish.
+pub(super) static FORGOTTEN: Kind = refused("forgotten", "not_found", || {
+    let lookup = r#"{".tag": "lookup_failed", "lookup_failed": {".tag": "not_found"}}"#;
+    Fault::Answer(Canned::refusal("lookup_failed/not_found", lookup))
+});
+
+/// A closed session takes nothing more, not even what it has.
+pub(super) static CLOSED: Kind = refused("closed", "closed", || {
+    Fault::Answer(Canned::refusal("closed", r#"{".tag": "closed"}"#))
+});
+
 /// The kind of this name.
 pub(super) fn kind(name: &str) -> &'static Kind {
     let found = KINDS.iter().find(|kind| kind.name == name);

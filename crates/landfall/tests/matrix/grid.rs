@@ -2,7 +2,7 @@
 
 use super::check::Told;
 use super::faults::{KINDS, Kind, What, kind};
-use super::tally::Tally;
+use super::tally::{Tally, show};
 use super::trial::{Content, Planned, Trial, Way};
 use super::{
     APPEND, APPEND_BATCH, CHUNK, FINISH, FINISH_BATCH, LIST, METADATA, MIB, START, START_BATCH,
@@ -245,7 +245,7 @@ fn run_all(way: Way, calls: &'static [Call], files: &Files) {
         let call = calls.iter().find(|call| call.name == name);
         call.is_some_and(|call| is_possible(*call, kind(kind_name)))
     };
-    println!("{}", tally.table(&format!("{way:?}"), &names, possible));
+    show(&tally.table(&format!("{way:?}"), &names, possible));
     assert!(
         wrong.is_empty(),
         "{} cells:\n{}",

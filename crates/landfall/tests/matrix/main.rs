@@ -11,6 +11,7 @@
 mod check;
 mod faults;
 mod grid;
+mod other_services;
 mod random;
 mod tally;
 mod trial;

@@ -4,7 +4,7 @@
 //! otherwise), `LANDFALL_MATRIX_SEED` the seed of the first.
 
 use super::faults::{KINDS, What};
-use super::tally::Tally;
+use super::tally::{Tally, show};
 use super::trial::{Content, Planned, Trial, Way};
 use super::{
     APPEND, APPEND_BATCH, CHUNK, FINISH, FINISH_BATCH, LIST, METADATA, START, START_BATCH,
@@ -240,14 +240,14 @@ fn uploads_end_in_one_of_three_states_however_many_faults_meet_them() {
         .iter()
         .filter_map(|route| route.rsplit('/').next())
         .collect();
-    println!("{}", tally.table("chance", &names, |_, _| true));
+    show(&tally.table("chance", &names, |_, _| true));
     let count = |happened| planned.get(&happened).copied().unwrap_or(0);
-    println!(
+    show(&format!(
         "seeds {first} to {}: {} faults came to pass, {} were planned where no request came",
         first + runs - 1,
         count(true),
         count(false)
-    );
+    ));
     assert!(
         problems.is_empty(),
         "{} of {runs}; again by LANDFALL_MATRIX_RUNS=1 LANDFALL_MATRIX_SEED=…\n{}",

@@ -4,6 +4,15 @@ use super::faults::KINDS;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+/// Shows what was met, to whoever wants to see a test's output.
+#[expect(
+    clippy::print_stdout,
+    reason = "a test that shows nothing can't be judged"
+)]
+pub(super) fn show(text: &str) {
+    println!("{text}");
+}
+
 /// Counts by call and kind of fault.
 #[derive(Debug, Default)]
 pub(super) struct Tally(BTreeMap<(String, &'static str), u32>);

@@ -5,7 +5,7 @@ use super::{
     renaming, settings, unknown, with_server,
 };
 use landfall::protocol::DisplayPath;
-use landfall::protocol::types::files::CommitInfo;
+use landfall::protocol::types::files::{CommitInfo, WriteMode};
 use landfall::transfer::{
     self, Engine, Event, JournalError, Journals, Outcome, PutOptions, Settings, Source, Upload,
     UploadFailure,
@@ -161,6 +161,26 @@ fn a_finished_session_that_is_forgotten_is_no_reason_to_send_again() {
         is_saved(&server, "/file.bin", &world.data, &done(outcome)).await;
         assert_eq!((count(&requests, START), count(&requests, APPEND)), (0, 0));
         assert_eq!(count(&requests, METADATA), 1);
+        world.is_forgotten();
+    });
+}
+
+/// Such as: saved as `file (2).bin`, unheard, and then wanted at `file.bin` after all.
+#[test]
+fn a_finish_that_nobody_heard_of_does_not_stand_in_the_way_of_another_command() {
+    with_server(async |server| {
+        let world = World::new();
+        server.calls().put("/file.bin", "other").await;
+        let lost = Plan::new().from(FINISH, 1, Fault::DropReply);
+        let (outcome, _, _) = world.run(&server, renaming("/file.bin"), lost).await;
+        unknown(outcome);
+        let overwrite = CommitInfo {
+            mode: WriteMode::Overwrite,
+            ..commit("/file.bin")
+        };
+        let (outcome, _, events) = world.run(&server, overwrite, Plan::new()).await;
+        is_saved(&server, "/file.bin", &world.data, &done(outcome)).await;
+        assert!(matches!(events[0], Event::StartedAnew { .. }), "{events:?}");
         world.is_forgotten();
     });
 }

@@ -47,11 +47,23 @@ pub(super) struct Header {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Record {
     Begin(Box<Header>),
-    Holder { pid: u32, since: u64 },
-    Session { id: SessionId, begun: u64 },
-    Stored { first: usize, digests: BlockDigests },
+    Holder {
+        pid: u32,
+        since: u64,
+    },
+    Session {
+        id: SessionId,
+        begun: u64,
+    },
+    Stored {
+        first: usize,
+        digests: BlockDigests,
+    },
     Closed,
-    Finishing,
+    /// A finish with this commit is about to be sent.
+    Finishing(Box<CommitInfo>),
+    /// It was refused, and the session is as before.
+    Refused,
 }
 
 impl Record {
@@ -92,7 +104,8 @@ impl Record {
                 json!({"stored": {"first": first, "digests": digests}})
             }
             Self::Closed => json!({"closed": true}),
-            Self::Finishing => json!({"finishing": true}),
+            Self::Finishing(commit) => json!({"finishing": commit.encode()}),
+            Self::Refused => json!({"refused": true}),
         }
     }
 
@@ -133,7 +146,11 @@ impl Record {
                 }
             }
             "closed" => Self::Closed,
-            "finishing" => Self::Finishing,
+            "finishing" => {
+                let commit = CommitInfo::decode(value, Strictness::Lenient).ok()?;
+                Self::Finishing(Box::new(commit))
+            }
+            "refused" => Self::Refused,
             _ => return None,
         })
     }
@@ -146,7 +163,8 @@ pub(super) struct State {
     pub(super) session: Option<(SessionId, u64)>,
     pub(super) stored: StoredBlocks,
     pub(super) closed: bool,
-    pub(super) finishing: bool,
+    /// The commit of a finish whose fate is open.
+    pub(super) finishing: Option<CommitInfo>,
     pub(super) holder: Option<(u32, u64)>,
 }
 
@@ -157,7 +175,7 @@ impl State {
             header,
             session: None,
             closed: false,
-            finishing: false,
+            finishing: None,
             holder: None,
         }
     }
@@ -170,11 +188,12 @@ impl State {
                 self.session = Some((id, begun));
                 self.stored.clear();
                 self.closed = false;
-                self.finishing = false;
+                self.finishing = None;
             }
             Record::Stored { first, digests } => self.stored.insert(first, &digests),
             Record::Closed => self.closed = true,
-            Record::Finishing => self.finishing = true,
+            Record::Finishing(commit) => self.finishing = Some(*commit),
+            Record::Refused => self.finishing = None,
         }
     }
 }

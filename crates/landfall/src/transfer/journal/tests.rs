@@ -45,8 +45,12 @@ impl World {
 
     /// A journal of an upload whose first block is stored.
     fn begun(&self) -> BlockDigests {
-        let (mut journal, found) = self.open().unwrap();
-        assert_eq!(found, Found::Nothing);
+        assert_eq!(self.open().unwrap().1, Found::Nothing);
+        self.begun_again()
+    }
+
+    fn begun_again(&self) -> BlockDigests {
+        let (mut journal, _) = self.open().unwrap();
         journal.began(&SessionId::from_stored("s1")).unwrap();
         let digests = digests();
         journal.add(0, &digests).unwrap();
@@ -149,6 +153,35 @@ fn the_same_bytes_go_on_whatever_is_to_be_done_about_a_conflict() {
     assert_eq!(world.open().unwrap().1, Found::Stored);
     world.commit.path = WritePathOrId::parse("/docs/b.bin").unwrap();
     assert_eq!(world.open().unwrap().1, Found::Nothing);
+}
+
+#[test]
+fn a_finish_whose_fate_is_open_is_only_gone_on_with_by_the_same_commit() {
+    let mut world = World::new();
+    world.begun();
+    let commit = world.commit.clone();
+    let finishing = |world: &World| {
+        let (mut journal, _) = world.open().unwrap();
+        journal.finishing(&commit).unwrap();
+    };
+    finishing(&world);
+    let (journal, found) = world.open().unwrap();
+    assert_eq!((found, journal.is_finishing()), (Found::Stored, true));
+    drop(journal);
+    world.commit.autorename = true;
+    let (journal, found) = world.open().unwrap();
+    assert_eq!((found, journal.session()), (Found::OtherCommit, None));
+    drop(journal);
+
+    // After a refusal the session is as before.
+    world.begun_again();
+    let (mut journal, _) = world.open().unwrap();
+    journal.finishing(&commit).unwrap();
+    journal.refused().unwrap();
+    drop(journal);
+    world.commit.autorename = false;
+    let (journal, found) = world.open().unwrap();
+    assert_eq!((found, journal.is_finishing()), (Found::Stored, false));
 }
 
 #[test]
