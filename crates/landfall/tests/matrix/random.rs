@@ -156,9 +156,8 @@ fn policy(dice: &mut Dice, way: Way, taken: bool) -> IfExists {
     dice.one(&policies)
 }
 
-/// What to do in a later run. A session whose finish is in doubt answers to the finish that was
-/// sent and to no other. With another commit its file is only looked for, at the path; so who
-/// comes back with another name, or for another name, may be told of the doubt again and again.
+/// What to do in a later run. Who comes back for another name, after a finish that nobody heard
+/// of, may well end with two copies, each as a command wanted it; the checker allows one.
 fn another(dice: &mut Dice, way: Way, taken: bool, first: &IfExists) -> IfExists {
     let policy = policy(dice, way, taken);
     let (was, is) = (*first == IfExists::Rename, policy == IfExists::Rename);
