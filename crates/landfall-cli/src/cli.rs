@@ -15,7 +15,7 @@ pub(crate) use global::Global;
 pub(crate) use put::{IfExists, OnBadName, Put};
 pub(crate) use quantity::Quota;
 pub(crate) use transfer::{Pace, ProgressWhen, Transfer};
-pub(crate) use uploads::{ResumeUploads, Uploads};
+pub(crate) use uploads::{ForgetUpload, ResumeUploads, Uploads};
 
 use clap::builder::FalseyValueParser;
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueHint};

@@ -19,7 +19,7 @@ pub(crate) mod stat;
 pub(crate) mod uploads;
 pub(crate) mod watch;
 
-use crate::cli::{Cli, Command};
+use crate::cli::{Cli, Command, Uploads};
 use crate::exit::Result;
 use crate::output::Output;
 use crate::paths::RemotePath;
@@ -39,6 +39,11 @@ pub(crate) async fn run(cli: &Cli) -> Result<()> {
         Command::Remote(command) => return remote::run(command, &cli.global),
         Command::Completions(args) => return completions::run(args),
         Command::Man(args) => return man::run(args),
+        Command::Uploads(command) => {
+            if let Some(result) = uploads::without_remote(command, out) {
+                return result;
+            }
+        }
         Command::Doctor => return Box::pin(doctor::run(&cli.global, out)).await,
         _ => {}
     }
@@ -46,7 +51,7 @@ pub(crate) async fn run(cli: &Cli) -> Result<()> {
     let client = remote.client();
     let result = match &cli.command {
         Command::Put(args) => Box::pin(put::run(args, &remote, out)).await,
-        Command::Uploads(command) => Box::pin(uploads::run(command, &remote, out)).await,
+        Command::Uploads(Uploads::Resume(args)) => Box::pin(uploads::run(args, &remote, out)).await,
         Command::Get(args) => Box::pin(get::run(args, client, out)).await,
         Command::Ls(args) => ls::run(args, client, out).await,
         Command::Stat(args) => stat::run(args, client, out).await,
@@ -63,7 +68,8 @@ pub(crate) async fn run(cli: &Cli) -> Result<()> {
         | Command::Remote(_)
         | Command::Completions(_)
         | Command::Man(_)
-        | Command::Doctor => Ok(()),
+        | Command::Doctor
+        | Command::Uploads(_) => Ok(()),
     };
     remote.close().await;
     result

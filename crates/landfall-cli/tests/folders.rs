@@ -320,9 +320,12 @@ fn times_are_those_of_the_files_unless_others_are_wanted() {
 /// Begins an upload that takes for ever, and waits until a part of it is stored.
 fn begun(tool: &Tool, size: usize) -> std::process::Child {
     tool.write("big", pattern(3, size));
-    let args = ["put", "big", "/big", "--bwlimit", "8MiB"];
-    let child = tool.command(args).stderr(Stdio::piped()).spawn().unwrap();
-    while stored(tool) == 0 {}
+    let args = ["put", "big", "/big", "--bwlimit", "2MiB", "--workers", "1"];
+    let mut child = tool.command(args).stderr(Stdio::piped()).spawn().unwrap();
+    while stored(tool) == 0 {
+        let ended = child.try_wait().unwrap();
+        assert!(ended.is_none(), "it ended before it was stopped: {ended:?}");
+    }
     child
 }
 

@@ -1,50 +1,64 @@
 //! `uploads`: what was begun and not finished.
 
-use super::put::{engine, journals};
-use crate::cli::{ResumeUploads, Uploads};
+use super::put::engine;
+use crate::cli::{ForgetUpload, ResumeUploads, Uploads};
 use crate::exit::{Exit, Fail, Result, ToExit};
 use crate::output::{self, Output, event, fields, time};
 use crate::progress::Progress;
 use crate::remote::Remote;
-use landfall::transfer::{JournalError, Outcome, Source, Unfinished, Upload};
+use crate::state;
+use landfall::transfer::{JournalError, Journals, Outcome, Source, Unfinished, Upload};
 use landfall_protocol::Timestamp;
 use serde_json::{Value, json};
 
-pub(crate) async fn run(command: &Uploads, remote: &Remote, out: Output) -> Result<()> {
-    let journals = journals(remote)?;
+/// Runs what needs no remote; `None`: it needs one.
+pub(crate) fn without_remote(command: &Uploads, out: Output) -> Option<Result<()>> {
     match command {
-        Uploads::List => {
-            let uploads = journals.list().map_err(|error| Fail::plain(&error))?;
-            for upload in uploads {
-                out.result(line(&upload), || listed(&upload))?;
-            }
-            Ok(())
-        }
-        Uploads::Forget(args) => {
-            for id in &args.ids {
-                journals.forget(id).map_err(|error| Fail::plain(&error))?;
-                out.result(format!("{id} (forgotten)"), || {
-                    event("forgotten", fields(json!({ "id": id })))
-                })?;
-            }
-            Ok(())
-        }
-        Uploads::Resume(args) => {
-            let mut uploads = journals.list().map_err(|error| Fail::plain(&error))?;
-            if args.ids.is_empty() {
-                uploads.retain(|upload| upload.service == remote.service());
-            } else {
-                for id in &args.ids {
-                    if !uploads.iter().any(|upload| upload.id == *id) {
-                        let unknown = JournalError::Unknown { id: id.clone() };
-                        return Err(Fail::plain(&unknown));
-                    }
-                }
-                uploads.retain(|upload| args.ids.contains(&upload.id));
-            }
-            resume(args, uploads, remote, out).await
-        }
+        Uploads::List => Some(list(out)),
+        Uploads::Forget(args) => Some(forget(args, out)),
+        Uploads::Resume(_) => None,
     }
+}
+
+/// Journals of uploads to whatever service.
+fn all() -> Result<Journals> {
+    Ok(Journals::new(state::directory()?.join("uploads"), ""))
+}
+
+fn list(out: Output) -> Result<()> {
+    let uploads = all()?.list().map_err(|error| Fail::plain(&error))?;
+    for upload in uploads {
+        out.result(line(&upload), || listed(&upload))?;
+    }
+    Ok(())
+}
+
+fn forget(args: &ForgetUpload, out: Output) -> Result<()> {
+    let journals = all()?;
+    for id in &args.ids {
+        journals.forget(id).map_err(|error| Fail::plain(&error))?;
+        out.result(format!("{id} (forgotten)"), || {
+            event("forgotten", fields(json!({ "id": id })))
+        })?;
+    }
+    Ok(())
+}
+
+/// Goes on with unfinished uploads to this remote.
+pub(crate) async fn run(args: &ResumeUploads, remote: &Remote, out: Output) -> Result<()> {
+    let mut uploads = all()?.list().map_err(|error| Fail::plain(&error))?;
+    if args.ids.is_empty() {
+        uploads.retain(|upload| upload.service == remote.service());
+    } else {
+        for id in &args.ids {
+            if !uploads.iter().any(|upload| upload.id == *id) {
+                let unknown = JournalError::Unknown { id: id.clone() };
+                return Err(Fail::plain(&unknown));
+            }
+        }
+        uploads.retain(|upload| args.ids.contains(&upload.id));
+    }
+    resume(args, uploads, remote, out).await
 }
 
 /// Goes on with these, one after the other.
