@@ -29,6 +29,34 @@ fn outside(mut command: Command) -> Run {
     Run::of(command)
 }
 
+/// The share of `harness/client_kill.py` that every run has time for.
+#[test]
+fn an_upload_that_is_killed_again_and_again_arrives_and_is_sent_about_once() {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../../harness/client_kill.py");
+    let landfall = std::path::Path::new(env!("CARGO_BIN_EXE_landfall"));
+    let link = landfall.with_file_name("examples").join("link");
+    assert!(
+        link.exists(),
+        "no {}: `cargo build -p landfall-testkit --example link` makes it",
+        link.display()
+    );
+    let mut command = Command::new("python3");
+    command
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .arg(script)
+        .arg("--landfall")
+        .arg(landfall)
+        .arg("--link")
+        .arg(link)
+        .args(["--size", "96MiB", "--kills", "5", "--chunk", "4MiB"])
+        .args(["--in-flight", "6", "--rate", "50MB"]);
+    let run = outside(command);
+    assert!(
+        run.code == Some(0) && run.stdout.contains("all kept"),
+        "{run:?}"
+    );
+}
+
 #[test]
 fn the_readme_s_session_works_as_it_is_written() {
     let tool = tool();

@@ -3,10 +3,6 @@
 //! Each fault meets each call of each kind of upload (`grid`), and chance puts several of them
 //! together (`random`). After each run the same checker (`check`) looks at what was said, what
 //! is saved and what was sent.
-#![expect(
-    clippy::print_stdout,
-    reason = "how often each fault was met is to be seen"
-)]
 
 mod check;
 mod faults;
