@@ -78,6 +78,7 @@ cargo test --locked --workspace 2>&1 | tee target/tests.log
 say "each test that docs/coverage.md names ran and passed"
 python3 harness/test_coverage.py
 python3 harness/coverage.py docs/coverage.md target/tests.log
+python3 harness/coverage.py docs/pains.md target/tests.log
 say "the server beside the oracle: 2,000 cases (docs/correctness.md)"
 LANDFALL_ORACLE_CASES=2000 cargo test --locked -p landfall-server --test oracle -- --show-output
 say "fuzz targets on what strangers can send, a minute in all (docs/correctness.md)"

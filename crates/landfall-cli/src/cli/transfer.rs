@@ -28,7 +28,8 @@ pub(crate) struct Pace {
         value_parser = clap::value_parser!(u16).range(1..=256))]
     pub(crate) workers: u16,
     /// Bytes of content to hold in memory, at most, in whole 4 MiB; the program itself takes some
-    /// 20 MiB more [default: 112MiB for put, 48MiB for get]
+    /// 20 MiB more, and with the remote `local` a server [default: 96MiB for put, 64MiB with `local`,
+    /// 48MiB for get]
     #[arg(long, env = "LANDFALL_MEMORY", value_name = "SIZE", value_parser = size)]
     pub(crate) memory: Option<u64>,
     /// How long to go on without any success before giving up
@@ -57,13 +58,14 @@ pub(crate) enum ProgressWhen {
 }
 
 impl Transfer {
-    /// The library's bounds; `journals` is where unfinished uploads are written down.
-    pub(crate) fn settings(&self, journals: Option<Journals>) -> Settings {
+    /// The library's bounds, with so many bytes of memory unless people say otherwise; `journals`
+    /// is where unfinished uploads are written down.
+    pub(crate) fn settings(&self, memory: u64, journals: Option<Journals>) -> Settings {
         Settings {
             chunk: self.chunk_size,
             bandwidth: self.bwlimit,
             journals,
-            ..self.pace.settings(Settings::default().memory)
+            ..self.pace.settings(memory)
         }
     }
 }

@@ -6,9 +6,10 @@ mod one;
 use crate::cli::{Put, Transfer};
 use crate::exit::{Exit, Fail, Result};
 use crate::output::Output;
-use crate::remote::Remote;
+use crate::remote::{LOCAL, Remote};
 use crate::state;
-use landfall::transfer::{Engine, Events, Journals};
+use landfall::transfer::{Engine, Events, Journals, Settings};
+use landfall_protocol::limits::HASH_BLOCK;
 use std::path::{Path, PathBuf};
 
 pub(crate) async fn run(args: &Put, remote: &Remote, out: Output) -> Result<()> {
@@ -45,6 +46,9 @@ fn refuse_mistakes(args: &Put, srcs: &[PathBuf]) -> Result<()> {
     Ok(())
 }
 
+/// Bytes of content in memory where the server is in the same process, and needs some, too. Ours.
+const WITH_A_SERVER: u64 = 16 * HASH_BLOCK;
+
 /// Where unfinished uploads to this remote are written down.
 pub(super) fn journals(remote: &Remote) -> Result<Journals> {
     Ok(Journals::new(
@@ -61,7 +65,11 @@ pub(super) fn engine(
 ) -> Engine {
     // Without a place for journals uploads work as well.
     let journals = journals(remote).ok();
-    let settings = transfer.settings(journals);
+    let memory = match remote.service() {
+        LOCAL => WITH_A_SERVER,
+        _ => Settings::default().memory,
+    };
+    let settings = transfer.settings(memory, journals);
     Engine::with_events(remote.client().clone(), settings, events)
 }
 

@@ -22,7 +22,7 @@ pub struct Settings {
     /// Requests at once, at most; how many there are follows what the line carries. Default: 20.
     pub requests: usize,
     /// Bytes of content in memory, at most: whole blocks of 4 MiB, two at least. The rest of the
-    /// program comes on top of it, some 20 MiB. Default: 112 MiB.
+    /// program comes on top of it, some 20 MiB. Default: 96 MiB.
     pub memory: u64,
     /// Bytes in a request; `None`, the default, follows the speed of the line.
     pub chunk: Option<u64>,
@@ -39,7 +39,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             requests: 20,
-            memory: 28 * HASH_BLOCK,
+            memory: 24 * HASH_BLOCK,
             chunk: None,
             bandwidth: None,
             retry: RetryPolicy::default(),
