@@ -35,6 +35,7 @@ mod source;
 mod stored;
 mod surplus;
 mod upload;
+mod verdict;
 mod walk;
 
 pub use download::{Download, DownloadFailure, Downloaded};
@@ -45,8 +46,8 @@ pub use front::{Content, Put, PutFolder};
 pub use journal::{JournalError, Journals, Unfinished};
 pub use outcome::{BatchFailure, Outcome, OutcomeUnknown, UploadFailure, Uploaded};
 pub use plan::{Plan, PlanError, Planned};
-pub use put::{IfExists, PutFailure, PutOptions, Summary, Verdict};
 pub use retry::{Repeatable, RetryPolicy, repeat};
 pub use source::{Source, SourceError, hash_file};
 pub use upload::Upload;
+pub use verdict::{IfExists, PutFailure, PutOptions, Summary, Verdict};
 pub use walk::{Entry, EntryKind, Obstacle, PatternError, Problem, Tree, Walk, WalkError};

@@ -1,6 +1,6 @@
 //! What a transfer tells while it works.
 
-use super::put::Verdict;
+use super::verdict::Verdict;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;

@@ -3,20 +3,20 @@
 use super::batch::{self, Group, Learnt, Small};
 use super::engine::Engine;
 use super::events::Event;
-use super::existing::{Existing, Found, LookFailure};
-use super::outcome::{Outcome, OutcomeUnknown, UploadFailure, Uploaded};
-use super::plan::{Plan, PlanError, Planned};
+use super::existing::{Existing, Found};
+use super::outcome::{Outcome, UploadFailure};
+use super::plan::{Plan, Planned};
 use super::retry::Repeatable;
 use super::room;
 use super::source::{Source, hash_file};
 use super::surplus::Surplus;
 use super::upload::Upload;
-use super::walk::WalkError;
-use landfall_protocol::path::{Malformed, WritePath, WritePathOrId};
-use landfall_protocol::types::files::{CommitInfo, WriteConflictError, WriteError, WriteMode};
+use super::verdict::{IfExists, PutFailure, PutOptions, Summary, Verdict};
+use landfall_protocol::path::{WritePath, WritePathOrId};
+use landfall_protocol::types::files::{CommitInfo, WriteConflictError, WriteError};
 use landfall_protocol::types::folders::{CreateFolderArg, CreateFolderError};
 use landfall_protocol::types::sessions::UploadSessionFinishError;
-use landfall_protocol::{ContentHash, DisplayPath, Rev};
+use landfall_protocol::{ContentHash, DisplayPath};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use tokio::task::{JoinSet, spawn_blocking};
@@ -30,171 +30,6 @@ const GROUPS: usize = 3;
 
 /// Files that are read to be compared, at once. Ours.
 const COMPARED: usize = 4;
-
-/// What to do about a file that is there.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum IfExists {
-    /// Fail, unless its bytes are the same.
-    #[default]
-    Fail,
-    /// Replace it; the service keeps the old revision.
-    Overwrite,
-    /// Leave it if its bytes are the same, replace it otherwise.
-    SkipSame,
-    /// Leave it as it is.
-    Skip,
-    /// Save under another name.
-    Rename,
-    /// Replace this revision and no other.
-    Revision(Rev),
-}
-
-impl IfExists {
-    /// The mode of a commit that does so, and whether it takes another name on a conflict.
-    pub fn mode(&self) -> (WriteMode, bool) {
-        match self {
-            Self::Fail | Self::Skip => (WriteMode::Add, false),
-            Self::Overwrite | Self::SkipSame => (WriteMode::Overwrite, false),
-            Self::Rename => (WriteMode::Add, true),
-            Self::Revision(rev) => (WriteMode::Update(rev.clone()), false),
-        }
-    }
-
-    /// Whether it matters what is there before anything is sent.
-    pub(super) fn looks_first(&self) -> bool {
-        matches!(self, Self::Fail | Self::SkipSame | Self::Skip)
-    }
-}
-
-/// How files are saved.
-#[derive(Clone, Debug)]
-pub struct PutOptions {
-    /// What to do about a file that is there.
-    pub if_exists: IfExists,
-    /// Whether files keep the time of their last change. Default: yes.
-    pub mtime: bool,
-    /// Raise no notification in the user's clients. Default: no.
-    pub mute: bool,
-    /// Delete what is below the places of folders and not in the folders, if these are no more
-    /// files than so many. What the patterns of a walk leave out is left alone, and nothing is
-    /// deleted unless all files of the plan are at their places. Default: nothing is deleted.
-    pub delete: Option<u64>,
-}
-
-impl Default for PutOptions {
-    fn default() -> Self {
-        Self {
-            if_exists: IfExists::default(),
-            mtime: true,
-            mute: false,
-            delete: None,
-        }
-    }
-}
-
-/// A plan is not carried out; nothing was sent.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum PutFailure {
-    /// It can't be told what is there.
-    #[error(transparent)]
-    Look(#[from] LookFailure),
-    /// The account has less space than what is new takes.
-    #[error(
-        "{needed} bytes are to be sent, and the account has room for {free}; make room, or leave \
-         something out"
-    )]
-    NoRoom {
-        /// Bytes that are not there yet.
-        needed: u64,
-        /// Bytes that the account still takes.
-        free: u64,
-    },
-    /// The place can't be one.
-    #[error("can't save at {path}: {why}; choose another path")]
-    BadPath {
-        /// The place.
-        path: String,
-        /// The rule.
-        why: Malformed,
-    },
-    /// The folder can't be walked.
-    #[error(transparent)]
-    Walk(#[from] WalkError),
-    /// Its paths get too long there.
-    #[error(transparent)]
-    Plan(#[from] PlanError),
-    /// More would be deleted than is allowed.
-    #[error(
-        "{files} files are there that are not here, and no more than {most} may be deleted; look at \
-         what they are, and allow more"
-    )]
-    TooManyDeletions {
-        /// Files that would be deleted.
-        files: u64,
-        /// Files that may be.
-        most: u64,
-    },
-}
-
-/// What became of a file.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum Verdict {
-    /// It is at its path, whole and verified, once.
-    Uploaded(Box<Uploaded>),
-    /// Its bytes were there before, and nothing was sent.
-    AlreadyThere,
-    /// Something is there, and is left alone.
-    Skipped,
-    /// It would be sent; nothing is, in a rehearsal.
-    Would,
-    /// It was not saved; see [`Outcome::Refused`].
-    Refused(UploadFailure),
-    /// It can't be told whether it was saved.
-    Unknown(OutcomeUnknown),
-}
-
-/// How many files ended how.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Summary {
-    /// Files that were saved, or would be.
-    pub uploaded: u64,
-    /// Bytes in them.
-    pub bytes: u64,
-    /// Files whose bytes were there before.
-    pub already_there: u64,
-    /// Files that were left out because something is there.
-    pub skipped: u64,
-    /// Files that were not saved.
-    pub refused: u64,
-    /// Files of which it can't be told.
-    pub unknown: u64,
-    /// Empty folders that were made.
-    pub folders: u64,
-    /// Files that were deleted, or would be.
-    pub deleted: u64,
-}
-
-impl Summary {
-    /// Whether all is at its place, or was to be left out.
-    pub fn is_complete(&self) -> bool {
-        self.refused == 0 && self.unknown == 0
-    }
-
-    fn count(&mut self, size: u64, verdict: &Verdict) {
-        match verdict {
-            Verdict::Uploaded(_) | Verdict::Would => {
-                self.uploaded += 1;
-                self.bytes += size;
-            }
-            Verdict::AlreadyThere => self.already_there += 1,
-            Verdict::Skipped => self.skipped += 1,
-            Verdict::Refused(_) => self.refused += 1,
-            Verdict::Unknown(_) => self.unknown += 1,
-        }
-    }
-}
 
 impl Engine {
     /// Sends the files of a plan and makes its empty folders. What becomes of each file is told

@@ -3,8 +3,8 @@
 use super::engine::Engine;
 use super::existing::Existing;
 use super::plan::Plan;
-use super::put::PutFailure;
 use super::retry::Repeatable;
+use super::verdict::PutFailure;
 use landfall_protocol::types::users::SpaceAllocation;
 
 /// Bytes from which on it is worth a question. Ours: what is less is refused soon enough.
