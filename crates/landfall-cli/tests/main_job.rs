@@ -5,7 +5,7 @@ use landfall_testkit::{EDGE_SIZES, Run, Tool, pattern, peak_memory};
 use serde_json::Value;
 use std::fs::File;
 use std::io::Write;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 fn tool() -> Tool {
     Tool::new(env!("CARGO_BIN_EXE_landfall"))
@@ -229,21 +229,62 @@ fn memory_stays_bounded_whatever_the_size() {
     Run::wait(put).ok();
     assert!(peak < 150 * 1024 * 1024, "{peak} bytes");
 
-    let get = tool.command(["get", "/large", "down"]).spawn().unwrap();
-    let id = get.id();
+    let most = peak_of(tool.command(["get", "/large", "down"]));
+    assert!(most < 150 * 1024 * 1024, "{most} bytes");
+    assert_eq!(
+        std::fs::metadata(tool.path("down")).unwrap().len(),
+        400 * 1024 * 1024
+    );
+
+    // With a server in the same process.
+    let most = peak_of(tool.command(["put", "down", "/again"]));
+    assert!(most < 160 * 1024 * 1024, "{most} bytes");
+
+    let serving = tool.serve(["--data", "data"]);
+    tool.run(["admin", "--data", "data", "account", "add", "panda"])
+        .ok();
+    let token = tool.run([
+        "admin",
+        "--data",
+        "data",
+        "token",
+        "create",
+        "--account",
+        "panda",
+    ]);
+    tool.write("token", token.ok());
+    for (memory, allowed) in [("16MiB", 16 + 40), ("64MiB", 64 + 40)] {
+        let dest = format!("/{memory}");
+        let args = [
+            "--remote",
+            &serving.url,
+            "--token-file",
+            "token",
+            "put",
+            "down",
+            &dest,
+        ];
+        let mut put = tool.command(args);
+        put.args(["--memory", memory]);
+        let most = peak_of(put);
+        assert!(most < allowed * 1024 * 1024, "{memory}: {most} bytes");
+    }
+}
+
+/// The most memory that a process ever had until it succeeded.
+fn peak_of(mut command: Command) -> u64 {
+    let child = command.spawn().unwrap();
+    let id = child.id();
     let mut most = 0;
-    let get = std::thread::spawn(move || Run::wait(get));
-    while !get.is_finished() {
+    let run = std::thread::spawn(move || Run::wait(child));
+    while !run.is_finished() {
         // The process may be gone between the two looks.
         if let Ok(peak) = std::panic::catch_unwind(|| peak_memory(id)) {
             most = most.max(peak);
         }
         std::thread::yield_now();
     }
-    get.join().unwrap().ok();
-    assert!(most > 0 && most < 150 * 1024 * 1024, "{most} bytes");
-    assert_eq!(
-        std::fs::metadata(tool.path("down")).unwrap().len(),
-        400 * 1024 * 1024
-    );
+    run.join().unwrap().ok();
+    assert!(most > 0, "it was never seen");
+    most
 }
