@@ -139,14 +139,11 @@ impl InPieces {
             Found::Nothing => {}
             Found::Changed => self.tell_anew("the file changed since"),
             Found::Expired => self.tell_anew("its upload session is too old"),
-            Found::OtherCommit => {
-                self.tell_anew("it may have been saved in another way, which nobody heard of");
-            }
             Found::Stored => {
                 self.stored = journal.stored().clone();
                 self.session = journal.session().cloned();
                 self.closed = journal.is_closed();
-                self.finishing = journal.is_finishing();
+                self.finishing = journal.is_finishing(&self.commit);
                 self.resumed = true;
                 self.engine.tell(Event::Resumed {
                     file: Arc::clone(&self.name),

@@ -194,11 +194,6 @@ impl Journals {
                 session: Some((_, begun)),
                 ..
             }) if is_too_old(*begun) => Found::Expired,
-            // The session may have become a file by then, as the other commit wanted it.
-            Some(State {
-                finishing: Some(commit),
-                ..
-            }) if *commit != header.commit => Found::OtherCommit,
             Some(_) => Found::Stored,
         };
         let (mut journal, begin) = match (found, locked) {
@@ -425,8 +420,6 @@ pub(super) enum Found {
     Changed,
     /// The session is too old.
     Expired,
-    /// The session may have been finished by another commit.
-    OtherCommit,
 }
 
 /// The journal of one upload, locked.
@@ -452,9 +445,10 @@ impl Journal {
         self.state.closed
     }
 
-    /// Whether a finish was sent, which may have been carried out.
-    pub(super) fn is_finishing(&self) -> bool {
-        self.state.finishing.is_some()
+    /// Whether a finish with this commit was sent, and may have been carried out. One with
+    /// another commit says nothing of this: if it was, the session is gone.
+    pub(super) fn is_finishing(&self, commit: &CommitInfo) -> bool {
+        self.state.finishing.contains(commit)
     }
 
     /// A session was begun; nothing of an older one counts.

@@ -121,8 +121,9 @@ impl UploadFailure {
         matches!(
             error.route_error(),
             Some(
-                UploadSessionFinishError::LookupFailed(UploadSessionLookupError::NotFound)
-                    | UploadSessionFinishError::ConcurrentSessionMissingData
+                UploadSessionFinishError::LookupFailed(
+                    UploadSessionLookupError::NotFound | UploadSessionLookupError::Closed
+                ) | UploadSessionFinishError::ConcurrentSessionMissingData
                     | UploadSessionFinishError::ConcurrentSessionNotClosed
             )
         )

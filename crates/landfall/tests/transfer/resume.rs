@@ -180,8 +180,17 @@ fn a_finish_that_nobody_heard_of_does_not_stand_in_the_way_of_another_command() 
         };
         let (outcome, _, events) = world.run(&server, overwrite, Plan::new()).await;
         is_saved(&server, "/file.bin", &world.data, &done(outcome)).await;
-        assert!(matches!(events[0], Event::StartedAnew { .. }), "{events:?}");
+        assert!(matches!(events[1], Event::StartedAnew { .. }), "{events:?}");
         world.is_forgotten();
+
+        // If it was not carried out, nothing is sent again.
+        let lost = Plan::new().from(FINISH, 1, Fault::DropRequest);
+        server.calls().delete("/file.bin").await.ok();
+        let (outcome, _, _) = world.run(&server, renaming("/file.bin"), lost).await;
+        unknown(outcome);
+        let (outcome, requests, _) = world.run(&server, commit("/file.bin"), Plan::new()).await;
+        is_saved(&server, "/file.bin", &world.data, &done(outcome)).await;
+        assert_eq!((count(&requests, START), count(&requests, APPEND)), (0, 0));
     });
 }
 

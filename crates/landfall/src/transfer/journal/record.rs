@@ -62,7 +62,7 @@ pub(super) enum Record {
     Closed,
     /// A finish with this commit is about to be sent.
     Finishing(Box<CommitInfo>),
-    /// It was refused, and the session is as before.
+    /// The last finish was refused, and the session is as before.
     Refused,
 }
 
@@ -163,8 +163,8 @@ pub(super) struct State {
     pub(super) session: Option<(SessionId, u64)>,
     pub(super) stored: StoredBlocks,
     pub(super) closed: bool,
-    /// The commit of a finish whose fate is open.
-    pub(super) finishing: Option<CommitInfo>,
+    /// The commits of finishes whose fate is open.
+    pub(super) finishing: Vec<CommitInfo>,
     pub(super) holder: Option<(u32, u64)>,
 }
 
@@ -175,7 +175,7 @@ impl State {
             header,
             session: None,
             closed: false,
-            finishing: None,
+            finishing: Vec::new(),
             holder: None,
         }
     }
@@ -188,12 +188,12 @@ impl State {
                 self.session = Some((id, begun));
                 self.stored.clear();
                 self.closed = false;
-                self.finishing = None;
+                self.finishing.clear();
             }
             Record::Stored { first, digests } => self.stored.insert(first, &digests),
             Record::Closed => self.closed = true,
-            Record::Finishing(commit) => self.finishing = Some(*commit),
-            Record::Refused => self.finishing = None,
+            Record::Finishing(commit) => self.finishing.push(*commit),
+            Record::Refused => drop(self.finishing.pop()),
         }
     }
 }
