@@ -11,13 +11,13 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
 /// Requests at once at the beginning. Ours: enough to learn what a line carries from.
-const FIRST_WINDOW: usize = 4;
+const FIRST_WINDOW: usize = 6;
 
 /// More requests are worth their trouble if the goodput grows by this. Ours.
-const WORTH_IT: f64 = 1.1;
+const WORTH_IT: f64 = 1.05;
 
 /// After so many rounds without trouble one more request is tried again: lines change. Ours.
-const PROBE_AFTER: u32 = 16;
+const PROBE_AFTER: u32 = 8;
 
 /// Time on the wire that a request is made for: long against a round trip, short against the
 /// patience of people and of proxies between. Ours.
@@ -195,13 +195,10 @@ impl State {
             return;
         }
         self.quiet_rounds += 1;
+        tracing::debug!(window = self.window, goodput = goodput as u64, "round");
         if goodput > self.best * WORTH_IT {
             self.best = goodput;
-            let more = if self.searching {
-                self.window.div_ceil(2)
-            } else {
-                1
-            };
+            let more = if self.searching { self.window } else { 1 };
             self.window = (self.window + more).min(most);
             self.quiet_rounds = 0;
         } else if self.quiet_rounds >= PROBE_AFTER {
@@ -341,9 +338,9 @@ mod tests {
         let mut state = state();
         // Ten requests fill this line.
         rounds(&mut state, 12, 100e6, 10e6);
-        assert!((10..=21).contains(&state.window), "{}", state.window);
+        assert!((10..=26).contains(&state.window), "{}", state.window);
         let found = state.window;
-        rounds(&mut state, PROBE_AFTER - 4, 100e6, 10e6);
+        rounds(&mut state, PROBE_AFTER - 2, 100e6, 10e6);
         assert!(state.window <= found + 1, "{}", state.window);
     }
 
@@ -351,11 +348,7 @@ mod tests {
     fn a_line_that_one_request_fills_keeps_few() {
         let mut state = state();
         rounds(&mut state, 12, 1e6, 1e6);
-        assert!(
-            state.window <= FIRST_WINDOW + FIRST_WINDOW / 2,
-            "{}",
-            state.window
-        );
+        assert!(state.window <= 2 * FIRST_WINDOW + 2, "{}", state.window);
     }
 
     #[test]
