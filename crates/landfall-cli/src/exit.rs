@@ -235,6 +235,7 @@ impl ToExit for UploadFailure {
             Self::Delete(error) => error.exit(),
             Self::Batch(failure) => failure.exit(),
             Self::Exists { .. } => Exit::Conflict,
+            Self::TooLarge { .. } => Exit::Source,
             Self::Journal(error) => error.exit(),
             Self::SessionGone => Exit::Temporary,
             Self::Offset { .. } | Self::Integrity { .. } => Exit::Integrity,

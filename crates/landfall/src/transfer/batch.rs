@@ -121,8 +121,10 @@ impl Group {
                 return Vec::new();
             }
         };
+        let mut files = files;
+        // An answer that is too short has no session for these.
+        let mut again = files.split_off(sessions.len().min(files.len()));
         let mut waiting: VecDeque<_> = files.into_iter().zip(sessions).collect();
-        let mut again = Vec::new();
         let (mut sent, mut files) = (Vec::new(), Vec::new());
         let mut packs = JoinSet::new();
         loop {

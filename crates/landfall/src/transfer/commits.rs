@@ -90,6 +90,8 @@ impl CommitQueue {
         let mut batch: Vec<Waiting> = {
             let mut waiting = self.waiting();
             let most = usize::try_from(limits::BATCH).unwrap_or(usize::MAX);
+            // Who gave up waiting wants nothing saved.
+            waiting.retain(|entry| !entry.answer.is_closed());
             let count = waiting.len().min(most);
             waiting.drain(..count).collect()
         };

@@ -110,6 +110,13 @@ impl InPieces {
                     self.forget();
                     return outcome;
                 }
+                // Another session would do better than this one.
+                Outcome::Refused(
+                    UploadFailure::Offset { .. } | UploadFailure::Integrity { .. },
+                ) => {
+                    self.forget();
+                    return outcome;
+                }
                 Outcome::Refused(_) => {
                     self.note(Journal::refused);
                     return outcome;

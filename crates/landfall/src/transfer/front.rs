@@ -11,7 +11,7 @@ use super::upload::Upload;
 use super::verdict::{IfExists, PutFailure, PutOptions, Summary, Verdict};
 use super::walk::{PatternError, Walk};
 use crate::Client;
-use landfall_protocol::path::WritePathOrId;
+use landfall_protocol::path::{Malformed, WritePathOrId};
 use landfall_protocol::types::files::CommitInfo;
 use landfall_protocol::{DisplayPath, Timestamp};
 use std::path::{Path, PathBuf};
@@ -171,7 +171,7 @@ impl Put {
     /// # Errors
     /// The path can't be one, or can't be looked at; nothing was sent.
     pub async fn run(self) -> Result<Verdict, PutFailure> {
-        let there = place(&self.path)?;
+        let there = file_place(&self.path)?;
         let source = match self.content.0 {
             What::Source(source) => source,
             What::Path(path) => match blocking(move || Source::open(path)).await {
@@ -273,6 +273,17 @@ fn place(path: &str) -> Result<DisplayPath, PutFailure> {
         why,
     };
     DisplayPath::parse(path).map_err(bad)
+}
+
+/// The root itself is no place for a file.
+fn file_place(path: &str) -> Result<DisplayPath, PutFailure> {
+    match place(path)? {
+        there if there.is_root() => Err(PutFailure::BadPath {
+            path: path.to_owned(),
+            why: Malformed::Component,
+        }),
+        there => Ok(there),
+    }
 }
 
 /// An upload of a folder, to be run.

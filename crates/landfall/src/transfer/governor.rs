@@ -117,7 +117,12 @@ impl Governor {
                 }
             };
             match pause {
-                Some(until) => sleep_until(until).await,
+                Some(until) => {
+                    // If this one goes away in its sleep, the word is passed on.
+                    let word = Word(&self.changed);
+                    sleep_until(until).await;
+                    drop(word);
+                }
                 None => changed.await,
             }
         }
@@ -207,6 +212,15 @@ impl State {
             self.window = (self.window + 1).min(most);
             self.quiet_rounds = 0;
         }
+    }
+}
+
+/// A word that somebody may go on, which nobody may keep for himself.
+struct Word<'a>(&'a Notify);
+
+impl Drop for Word<'_> {
+    fn drop(&mut self) {
+        self.0.notify_one();
     }
 }
 

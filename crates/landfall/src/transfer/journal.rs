@@ -473,7 +473,11 @@ impl Journal {
 
     /// A finish with this commit is about to be sent.
     pub(super) fn finishing(&mut self, commit: &CommitInfo) -> Result<(), JournalError> {
-        self.write(&Record::Finishing(Box::new(commit.clone())))
+        self.write(&Record::Finishing(Box::new(commit.clone())))?;
+        // Lost, it would make the next run sure of what it can't be.
+        self.file
+            .sync_data()
+            .map_err(|why| failed("write", &self.path, why))
     }
 
     /// The finish was refused, and the session is as before.

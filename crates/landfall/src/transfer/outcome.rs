@@ -4,7 +4,6 @@ use super::journal::JournalError;
 use super::source::SourceError;
 use crate::CallError;
 use bytes::Bytes;
-use landfall_protocol::ContentHash;
 use landfall_protocol::routes::NoError;
 use landfall_protocol::types::batches::{
     UploadSessionAppendBatchEntryError, UploadSessionAppendBatchError,
@@ -15,6 +14,7 @@ use landfall_protocol::types::sessions::{
     UploadSessionAppendError, UploadSessionFinishError, UploadSessionLookupError,
     UploadSessionStartError,
 };
+use landfall_protocol::{ContentHash, limits};
 use std::sync::Arc;
 
 /// How an upload ended. There is no fourth way, short of the program's own end.
@@ -72,6 +72,15 @@ pub enum UploadFailure {
     /// What is too much could not be deleted.
     #[error(transparent)]
     Delete(CallError<DeleteError>),
+    /// No file of the service may be so large.
+    #[error(
+        "{size} bytes, and a file of the service has {} at the most; split it up",
+        limits::FILE_SIZE
+    )]
+    TooLarge {
+        /// Bytes in it.
+        size: u64,
+    },
     /// Something else is there.
     #[error("{what} is at {path}; choose what to do about it, or another path")]
     Exists {

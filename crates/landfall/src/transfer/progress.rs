@@ -2,8 +2,8 @@
 
 use super::events::{Event, Events};
 use crate::Payload;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Counts the bytes of one file that were handed to connections, or came by them, by however
 /// many requests.
@@ -36,16 +36,20 @@ impl FileProgress {
     /// unless [`Counted::keep`] says that it didn't.
     pub(super) fn count(&self, payload: Payload) -> (Payload, Counted) {
         let counted = Counted {
-            bytes: Arc::default(),
+            bytes: Arc::new(Mutex::new(Some(0))),
             progress: self.clone(),
             kept: false,
         };
         let (bytes, progress) = (Arc::clone(&counted.bytes), self.clone());
         let payload = payload.on_sent(move |sent| {
-            let before = bytes.swap(sent, Ordering::Relaxed);
-            let more = sent.saturating_sub(before);
-            let done = progress.done.fetch_add(more, Ordering::Relaxed) + more;
-            progress.tell(done);
+            let mut counted = lock(&bytes);
+            // What is still handed over of a request that is settled counts no more.
+            if let Some(before) = *counted {
+                *counted = Some(sent);
+                let more = sent.saturating_sub(before);
+                let done = progress.done.fetch_add(more, Ordering::Relaxed) + more;
+                progress.tell(done);
+            }
         });
         (payload, counted)
     }
@@ -67,7 +71,8 @@ impl FileProgress {
 
 /// The bytes of one request.
 pub(super) struct Counted {
-    bytes: Arc<AtomicU64>,
+    /// `None`: the request is settled.
+    bytes: Arc<Mutex<Option<u64>>>,
     progress: FileProgress,
     kept: bool,
 }
@@ -81,10 +86,14 @@ impl Counted {
 
 impl Drop for Counted {
     fn drop(&mut self) {
-        let bytes = self.bytes.load(Ordering::Relaxed);
+        let bytes = lock(&self.bytes).take().unwrap_or(0);
         if !self.kept && bytes > 0 {
             let before = self.progress.done.fetch_sub(bytes, Ordering::Relaxed);
-            self.progress.tell(before - bytes);
+            self.progress.tell(before.saturating_sub(bytes));
         }
     }
+}
+
+fn lock(bytes: &Mutex<Option<u64>>) -> MutexGuard<'_, Option<u64>> {
+    bytes.lock().unwrap_or_else(PoisonError::into_inner)
 }

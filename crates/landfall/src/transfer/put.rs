@@ -363,7 +363,7 @@ impl Run {
     async fn make_folders(&mut self) {
         let folders = self.plan.folders().iter();
         let missing: Vec<_> = folders
-            .filter(|folder| self.existing.at(folder).is_none())
+            .filter(|folder| self.existing.at(folder) != Some(Found::Folder))
             .cloned()
             .collect();
         if self.rehearsal {

@@ -18,7 +18,7 @@ pub(super) async fn check(
     existing: &Existing,
 ) -> Result<(), PutFailure> {
     let new = (0..plan.len()).filter(|index| existing.at(&plan.there(*index)).is_none());
-    let needed: u64 = new.map(|index| plan.size(index)).sum();
+    let needed = new.fold(0, |sum: u64, index| sum.saturating_add(plan.size(index)));
     if needed < WORTH_ASKING {
         return Ok(());
     }

@@ -43,12 +43,11 @@ impl Surplus {
             };
             let folder = found == Found::Folder;
             let relative = below(root, shown).unwrap_or(shown);
-            let lets_in = root
-                .walk
-                .as_ref()
-                .is_some_and(|walk| walk.lets_in(relative, folder));
+            let goes = root.walk.as_ref().is_some_and(|walk| {
+                walk.lets_in(relative, folder) && !walk.may_exclude(relative, folder)
+            });
             let is_problem = |problem: &String| is_at_or_below(path, problem);
-            if !lets_in || unreadable.iter().any(is_problem) {
+            if !goes || unreadable.iter().any(is_problem) {
                 keep(&mut kept, path);
             } else {
                 surplus.push((path, shown, folder));
@@ -121,11 +120,15 @@ fn problems(plan: &Plan, trees: &[&Root]) -> Vec<String> {
     let place = |root: &Root, local: &std::path::Path| {
         let relative = local.strip_prefix(&root.local).ok()?;
         let relative = relative.to_str()?;
+        if relative.is_empty() {
+            // Not all of the root itself could be listed.
+            return Some(fold_name(root.there.as_str()));
+        }
         Some(fold_name(&format!("{}/{relative}", root.there.as_str())))
     };
     let problems = plan.problems().iter();
     problems
-        .filter_map(|problem| trees.iter().find_map(|root| place(root, &problem.local)))
+        .flat_map(|problem| trees.iter().filter_map(|root| place(root, &problem.local)))
         .collect()
 }
 

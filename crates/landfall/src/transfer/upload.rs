@@ -3,7 +3,7 @@
 use super::concurrent::InPieces;
 use super::engine::Engine;
 use super::finish::ToSave;
-use super::outcome::Outcome;
+use super::outcome::{Outcome, UploadFailure};
 use super::progress::FileProgress;
 use super::sequential::InOrder;
 use super::source::{Kind, Source};
@@ -45,16 +45,24 @@ impl Upload {
     /// journal knows of it and the same upload is run again; nothing is saved unless the finish
     /// was already on its way.
     pub async fn run(self) -> Outcome {
-        let one_request = self.engine.settings().chunk.unwrap_or(limits::HASH_BLOCK);
-        match self.source.0 {
-            Kind::File(file)
-                if file.size() > one_request.clamp(limits::HASH_BLOCK, limits::CLIENT_BODY) =>
-            {
-                let pieces = InPieces::new(&self.engine, Arc::new(file), self.commit);
-                Box::pin(pieces.run()).await
-            }
-            kind => in_order(&self.engine, Source(kind), &self.commit).await,
+        let Kind::File(file) = self.source.0 else {
+            return in_order(&self.engine, self.source, &self.commit).await;
+        };
+        let size = file.size();
+        if size > limits::FILE_SIZE {
+            return Outcome::Refused(UploadFailure::TooLarge { size });
         }
+        if size > limits::HASH_BLOCK {
+            let pieces = InPieces::new(&self.engine, Arc::new(file), self.commit);
+            return Box::pin(pieces.run()).await;
+        }
+        let path = file.path().to_owned();
+        let outcome = in_order(&self.engine, Source(Kind::File(file)), &self.commit).await;
+        // It may have been larger when an earlier run began it.
+        if let (Outcome::Done(_), Some(journals)) = (&outcome, &self.engine.settings().journals) {
+            drop(journals.settle(&path, &self.commit));
+        }
+        outcome
     }
 }
 
@@ -64,6 +72,7 @@ async fn in_order(engine: &Engine, source: Source, commit: &CommitInfo) -> Outco
         .settings()
         .chunk
         .unwrap_or_else(|| STREAM_CHUNK.min(memory / 4));
+    let chunk = chunk.min(memory / 2);
     let chunk = chunk.clamp(limits::HASH_BLOCK, limits::CLIENT_BODY);
     let chunk =
         usize::try_from(chunk - chunk % limits::HASH_BLOCK).expect("a chunk fits in memory");

@@ -126,7 +126,7 @@ pub enum Verdict {
     Skipped,
     /// It would be sent; nothing is, in a rehearsal.
     Would,
-    /// It was not saved; see [`Outcome::Refused`].
+    /// It was not saved; see [`Outcome::Refused`](super::Outcome::Refused).
     Refused(UploadFailure),
     /// It can't be told whether it was saved.
     Unknown(OutcomeUnknown),

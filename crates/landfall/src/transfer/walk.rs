@@ -150,6 +150,15 @@ impl Walk {
         folder || let_in
     }
 
+    /// Whether something excludes what is at this place, in whatever case the service spells it.
+    pub(super) fn may_exclude(&self, relative: &str, folder: bool) -> bool {
+        let ends = relative.match_indices('/').map(|(end, _)| (end, true));
+        ends.chain([(relative.len(), folder)]).any(|(end, folder)| {
+            let part = Path::new(&relative[..end]);
+            self.exclude.fit_in_any_case(part, folder)
+        })
+    }
+
     /// Looks at everything. Blocks for as long as that takes.
     ///
     /// The root itself is no entry, even if nothing is in it. Of files that the service takes for

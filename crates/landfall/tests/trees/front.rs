@@ -57,6 +57,10 @@ fn what_can_not_be_is_told() {
         assert!(matches!(error, SourceError::Unreadable { .. }));
         let bad = client.put("/nowhere", "no slash").run().await.unwrap_err();
         assert!(matches!(bad, PutFailure::BadPath { .. }), "{bad}");
+        for policy in [IfExists::Fail, IfExists::Overwrite] {
+            let root = client.put("/nowhere", "").if_exists(policy).run().await;
+            assert!(matches!(root, Err(PutFailure::BadPath { .. })), "{root:?}");
+        }
         let no_folder = client
             .put_folder("/nowhere/at all", "/x")
             .run()

@@ -2,7 +2,7 @@
 
 use super::{folder, is_complete, put_plan, with_server};
 use landfall::protocol::DisplayPath;
-use landfall::transfer::{IfExists, Plan, PutFailure, PutOptions, Walk};
+use landfall::transfer::{IfExists, Obstacle, Plan, Problem, PutFailure, PutOptions, Walk};
 use landfall_testkit::TestServer;
 use landfall_testkit::faults::{Canned, Fault, Plan as Faults};
 
@@ -125,6 +125,63 @@ fn what_patterns_leave_out_and_what_can_not_go_is_left_alone() {
         for gone in ["/dest/sub/old", "/dest/gone/1"] {
             assert!(!left.contains(&gone.to_owned()), "{gone}: {left:?}");
         }
+    });
+}
+
+#[test]
+fn what_is_excluded_is_left_alone_in_whatever_case_it_is_spelled_there() {
+    with_server(async |server| {
+        let folder = folder(&KEPT);
+        for path in ["/dest/BUILD/x", "/dest/old.JPG", "/dest/old.txt"] {
+            server.calls().put(path, "there").await;
+        }
+        let there = DisplayPath::parse("/dest").unwrap();
+        let walk = Walk::new(folder.path()).exclude("/build/").unwrap();
+        let walk = walk.exclude("*.jpg").unwrap().destined_for(there.clone());
+        let found = walk.run().unwrap();
+        let mut plan = Plan::new();
+        plan.add_tree(walk, there, found).unwrap();
+        let ran = put_plan(&server, plan, options(9), Faults::new())
+            .await
+            .unwrap();
+        assert_eq!(ran.summary.deleted, 1);
+        let left = tree(&server).await;
+        assert!(
+            left.contains(&"/dest/BUILD/x".to_owned())
+                && left.contains(&"/dest/old.JPG".to_owned())
+        );
+    });
+}
+
+/// A disk may fail in the middle of a folder.
+#[test]
+fn nothing_goes_from_a_folder_that_could_not_be_listed_to_its_end() {
+    with_server(async |server| {
+        let folder = folder(&KEPT);
+        with_surplus(&server).await;
+        server.calls().put("/other/old", "surplus").await;
+        let before = tree(&server).await.len();
+        // The first source has the second in it, so a problem of that is one of both.
+        let roots = [
+            ("/dest", folder.path().to_owned()),
+            ("/other", folder.path().join("sub")),
+        ];
+        let mut plan = Plan::new();
+        for (there, local) in roots {
+            let there = DisplayPath::parse(there).unwrap();
+            let walk = Walk::new(&local).destined_for(there.clone());
+            let mut found = walk.run().unwrap();
+            found.problems.push(Problem {
+                local,
+                why: Obstacle::Unreadable(std::io::ErrorKind::Other.into()),
+            });
+            plan.add_tree(walk, there, found).unwrap();
+        }
+        let ran = put_plan(&server, plan, options(9), Faults::new())
+            .await
+            .unwrap();
+        assert_eq!(ran.summary.deleted, 0, "{ran:?}");
+        assert!(tree(&server).await.len() > before);
     });
 }
 

@@ -113,6 +113,17 @@ fn empty_folders_are_made_and_found_again() {
 }
 
 #[test]
+fn an_empty_folder_where_a_file_is_is_a_failure() {
+    with_server(async |server| {
+        let folder = folder(&[("full/a", 1)]);
+        std::fs::create_dir(folder.path().join("empty")).unwrap();
+        server.calls().put("/dest/empty", "a file").await;
+        let ran = put(&server, folder.path(), PutOptions::default(), Plan::new()).await;
+        assert_eq!((ran.summary.uploaded, ran.summary.refused), (1, 1));
+    });
+}
+
+#[test]
 fn the_times_of_files_are_kept_unless_they_are_not_wanted() {
     with_server(async |server| {
         let folder = folder(&[("a", 1), ("b", 5 * MIB)]);

@@ -1,7 +1,7 @@
 //! `put` of folders, and of several files.
 
 use super::{engine, name_of};
-use crate::cli::{OnBadName, Put};
+use crate::cli::{IfExists, OnBadName, Put};
 use crate::exit::{Context, Exit, Fail, Result, ToExit};
 use crate::output::{self, Output, event, fields};
 use crate::paths::{RemotePath, means_into};
@@ -54,7 +54,12 @@ pub(super) async fn run(args: &Put, srcs: &[PathBuf], remote: &Remote, out: Outp
         mute: args.mute,
         delete: args.delete.then_some(args.max_delete),
     };
-    output::if_interrupted("stopped; the same command goes on where it was");
+    output::if_interrupted(match args.if_exists {
+        IfExists::Overwrite | IfExists::Rename => {
+            "stopped; to go on, leave what is there by --if-exists skip-same"
+        }
+        _ => "stopped; the same command goes on where it was",
+    });
     let put = if args.dry_run {
         engine.rehearse(plan, options).await
     } else {

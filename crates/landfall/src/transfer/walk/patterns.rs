@@ -18,6 +18,8 @@ pub struct PatternError {
 pub(super) struct Patterns {
     lines: Vec<String>,
     compiled: Gitignore,
+    /// The same, whatever the case of letters.
+    any_case: Gitignore,
 }
 
 impl Patterns {
@@ -25,19 +27,21 @@ impl Patterns {
         Self {
             lines: Vec::new(),
             compiled: Gitignore::empty(),
+            any_case: Gitignore::empty(),
         }
     }
 
     pub(super) fn add(&mut self, pattern: &str) -> Result<(), PatternError> {
         let line = as_line(pattern);
-        if compile(std::slice::from_ref(&line), pattern)?.is_empty() {
+        if compile(std::slice::from_ref(&line), pattern, false)?.is_empty() {
             return Err(PatternError {
                 pattern: pattern.to_owned(),
                 why: "it fits nothing".to_owned(),
             });
         }
         self.lines.push(line);
-        self.compiled = compile(&self.lines, pattern)?;
+        self.compiled = compile(&self.lines, pattern, false)?;
+        self.any_case = compile(&self.lines, pattern, true)?;
         Ok(())
     }
 
@@ -49,13 +53,19 @@ impl Patterns {
     pub(super) fn fit(&self, relative: &Path, folder: bool) -> bool {
         self.compiled.matched(relative, folder).is_ignore()
     }
+
+    /// The same, whatever the case of letters.
+    pub(super) fn fit_in_any_case(&self, relative: &Path, folder: bool) -> bool {
+        self.any_case.matched(relative, folder).is_ignore()
+    }
 }
 
-fn compile(lines: &[String], newest: &str) -> Result<Gitignore, PatternError> {
+fn compile(lines: &[String], newest: &str, any_case: bool) -> Result<Gitignore, PatternError> {
     let mut builder = GitignoreBuilder::new("");
     // Who types a bracket for itself is better told than obeyed by guess.
     builder.allow_unclosed_class(false);
     let mut compiled = || {
+        builder.case_insensitive(any_case)?;
         for line in lines {
             builder.add_line(None, line)?;
         }
