@@ -197,7 +197,7 @@ impl Events for Progress {
                 stored,
                 total,
             } => {
-                lock(&shared.meter).resumed(&file, stored);
+                lock(&shared.meter).resumed(&file, stored, total);
                 let (had, all) = (HumanBytes(stored), HumanBytes(total));
                 shared.note(&format!("{file}: going on after {had} of {all}"));
                 if let Some(out) = shared.out {

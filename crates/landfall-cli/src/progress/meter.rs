@@ -15,13 +15,20 @@ pub(super) struct Meter {
     files_done: u64,
     /// Bytes of files that are through.
     settled: u64,
-    /// Bytes of each file that is under way.
-    under_way: HashMap<Arc<str>, u64>,
+    /// Each file that is under way.
+    under_way: HashMap<Arc<str>, UnderWay>,
     /// Bytes that an earlier run sent.
     before: u64,
     paused_until: Option<Instant>,
     /// Bytes at the last line, and when that was.
     last: (u64, Instant),
+}
+
+/// Bytes of a file that is under way.
+#[derive(Clone, Copy)]
+struct UnderWay {
+    done: u64,
+    total: Option<u64>,
 }
 
 impl Meter {
@@ -43,24 +50,29 @@ impl Meter {
         self.plan = Some((files, bytes));
     }
 
-    pub(super) fn resumed(&mut self, file: &Arc<str>, stored: u64) {
+    pub(super) fn resumed(&mut self, file: &Arc<str>, stored: u64, total: u64) {
         self.before += stored;
         self.last.0 += stored;
-        self.under_way.insert(Arc::clone(file), stored);
+        let under_way = UnderWay {
+            done: stored,
+            total: Some(total),
+        };
+        self.under_way.insert(Arc::clone(file), under_way);
     }
 
     pub(super) fn forget(&mut self, file: &str) {
-        if let Some(bytes) = self.under_way.remove(file) {
-            self.before = self.before.saturating_sub(bytes);
+        if let Some(UnderWay { done, .. }) = self.under_way.remove(file) {
+            self.before = self.before.saturating_sub(done);
         }
     }
 
     pub(super) fn progress(&mut self, file: &Arc<str>, done: u64, total: Option<u64>) {
         self.total = total;
+        let under_way = UnderWay { done, total };
         match self.under_way.get_mut(file) {
-            Some(bytes) => *bytes = done,
+            Some(known) => *known = under_way,
             None => {
-                self.under_way.insert(Arc::clone(file), done);
+                self.under_way.insert(Arc::clone(file), under_way);
             }
         }
     }
@@ -81,7 +93,8 @@ impl Meter {
     }
 
     pub(super) fn done(&self) -> u64 {
-        self.settled + self.under_way.values().sum::<u64>()
+        let under_way = self.under_way.values().map(|file| file.done);
+        self.settled + under_way.sum::<u64>()
     }
 
     pub(super) fn total(&self) -> Option<u64> {
@@ -91,13 +104,34 @@ impl Meter {
     /// What stands before the bar.
     pub(super) fn title(&self) -> String {
         let mut title = match self.plan {
-            Some((files, _)) => format!("{}/{files} files", self.files_done),
+            Some((files, _)) => {
+                let files = format!("{}/{files} files", self.files_done);
+                match self.largest() {
+                    Some(file) => format!("{files}, {file}"),
+                    None => files,
+                }
+            }
             None => self.name.clone(),
         };
         if let Some(wait) = self.wait() {
             title += &format!(" (rate limited, {} s)", wait.as_secs() + 1);
         }
         title
+    }
+
+    /// Of the files that are under way, how far the largest is, and how many others there are.
+    fn largest(&self) -> Option<String> {
+        let sizes = self.under_way.iter().filter_map(|(file, under_way)| {
+            let total = under_way.total.filter(|total| *total > 0)?;
+            Some((total, file, under_way.done))
+        });
+        let (total, file, done) = sizes.max()?;
+        let percent = done.saturating_mul(100) / total;
+        let others = match self.under_way.len() - 1 {
+            0 => String::new(),
+            others => format!(" and {others} more"),
+        };
+        Some(format!("{file} {percent}%{others}"))
     }
 
     fn wait(&self) -> Option<Duration> {
@@ -170,17 +204,24 @@ mod tests {
         let mut meter = Meter::new("photos");
         meter.plan(3, 1000);
         let large: Arc<str> = "/large".into();
-        meter.resumed(&large, 100);
+        meter.resumed(&large, 100, 700);
         meter.progress(&large, 300, Some(700));
         meter.settled("/small", 50, true);
         assert_eq!((meter.done(), meter.total()), (350, Some(1000)));
-        assert!(meter.line().starts_with("1/3 files: 350 B of 1000 B, "));
+        let line = meter.line();
+        assert!(
+            line.starts_with("1/3 files, /large 42%: 350 B of 1000 B, "),
+            "{line}"
+        );
+        meter.progress(&"/other".into(), 0, Some(10));
+        assert_eq!(meter.title(), "1/3 files, /large 42% and 1 more");
+        meter.settled("/other", 0, true);
         meter.settled("/large", 700, true);
         assert_eq!(meter.done(), 750);
         let numbers = meter.numbers();
         assert_eq!(
             (numbers["files_done"].as_u64(), numbers["resumed"].as_u64()),
-            (Some(2), Some(100))
+            (Some(3), Some(100))
         );
     }
 
