@@ -48,8 +48,8 @@ fn an_upload_that_is_killed_again_and_again_arrives_and_is_sent_about_once() {
         .arg(landfall)
         .arg("--link")
         .arg(link)
-        .args(["--size", "96MiB", "--kills", "5", "--chunk", "4MiB"])
-        .args(["--in-flight", "6", "--rate", "50MB"]);
+        .args(["--size", "192MiB", "--kills", "5", "--chunk", "4MiB"])
+        .args(["--in-flight", "20", "--rate", "25MB"]);
     let run = outside(command);
     assert!(
         run.code == Some(0) && run.stdout.contains("all kept"),
