@@ -80,13 +80,7 @@ async fn metadata(
     client: &Client,
     path: &RemotePath,
 ) -> Result<std::result::Result<Metadata, CallError<GetMetadataError>>> {
-    let arg = GetMetadataArg {
-        path: path.to_read()?,
-        include_media_info: false,
-        include_deleted: false,
-        include_has_explicit_shared_members: false,
-        include_property_groups: None,
-    };
+    let arg = GetMetadataArg::new(path.to_read()?);
     let events = Progress::new(path.shown());
     let what = "looking at the path";
     let found = repeat(patience(), Repeatable::Always, what, &events, || {

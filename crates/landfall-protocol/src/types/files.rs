@@ -505,6 +505,19 @@ wire_struct! {
     }
 }
 
+impl GetMetadataArg {
+    /// A question with the specification's defaults.
+    pub fn new(path: ReadPath) -> Self {
+        Self {
+            path,
+            include_media_info: false,
+            include_deleted: false,
+            include_has_explicit_shared_members: false,
+            include_property_groups: None,
+        }
+    }
+}
+
 wire_union! {
     /// Spec: `files.GetMetadataError`.
     pub closed union GetMetadataError {

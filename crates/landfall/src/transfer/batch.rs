@@ -9,7 +9,6 @@ use super::blocks::{BLOCK, Block};
 use super::engine::Engine;
 use super::finish::{Sent, ToSave};
 use super::outcome::{BatchFailure, Outcome, UploadFailure};
-use super::retry::Repeatable;
 use super::source::{Opened, Source, SourceError};
 use super::upload::Upload;
 use crate::{CallError, Failure, Payload};
@@ -172,7 +171,7 @@ impl Group {
             num_sessions: Within::new(count as u64),
         };
         let engine = &self.engine;
-        let started = engine.repeat(Repeatable::Always, "starting the uploads", || {
+        let started = engine.repeat("starting the uploads", || {
             engine.client().upload_session_start_batch(&arg)
         });
         let started = started

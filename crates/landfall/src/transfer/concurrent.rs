@@ -10,7 +10,6 @@ use super::finish::{Sent, ToSave};
 use super::journal::{Found, Journal, JournalError};
 use super::outcome::{Outcome, UploadFailure};
 use super::progress::FileProgress;
-use super::retry::Repeatable;
 use super::source::{Opened, SourceError};
 use super::stored::{StoredBlocks, length};
 use super::upload::name_of;
@@ -279,7 +278,7 @@ impl InPieces {
             content_hash: None,
         };
         let (engine, what) = (&self.engine, "starting the upload");
-        let started = engine.repeat(Repeatable::Always, what, || {
+        let started = engine.repeat(what, || {
             engine.client().upload_session_start(&arg, Payload::empty())
         });
         let session = started

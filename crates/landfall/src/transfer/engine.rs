@@ -8,7 +8,7 @@ use super::finish::ToSave;
 use super::governor::Governor;
 use super::journal::Journals;
 use super::outcome::Outcome;
-use super::retry::{Attempts, Repeatable, RetryPolicy, is_worth_repeating};
+use super::retry::{Attempts, RetryPolicy, is_worth_repeating};
 use crate::transport::Bandwidth;
 use crate::{CallError, Client, Failure, Payload, Reply};
 use landfall_protocol::limits::{CLIENT_BODY, HASH_BLOCK};
@@ -211,10 +211,10 @@ impl Engine {
         Ok(())
     }
 
-    /// Makes a call again and again, in its turn, for as long as that is worth it.
+    /// Makes a call again and again, in its turn, for as long as that is worth it. Carried out
+    /// twice it must be as good as once.
     pub(super) async fn repeat<T, E, F>(
         &self,
-        repeatable: Repeatable,
         what: &'static str,
         mut call: impl FnMut() -> F,
     ) -> Result<Reply<T>, CallError<E>>
@@ -226,17 +226,12 @@ impl Engine {
         loop {
             match self.call(0, call()).await {
                 Ok(reply) => return Ok(reply),
-                Err(error)
-                    if repeatable == Repeatable::IfNothingHappened && error.may_have_happened() =>
-                {
-                    return Err(error);
-                }
                 Err(error) => self.again(&mut attempts, what, error).await?,
             }
         }
     }
 
-    /// The same engine with another patience.
+    /// The patience of calls that come when most of it is used up.
     pub(super) fn patience(&self, failures: u32) -> RetryPolicy {
         let retry = self.settings().retry;
         RetryPolicy {

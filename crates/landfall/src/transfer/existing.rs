@@ -2,7 +2,6 @@
 
 use super::engine::Engine;
 use super::plan::Plan;
-use super::retry::Repeatable;
 use crate::CallError;
 use landfall_protocol::limits::LIST_PAGE;
 use landfall_protocol::path::{PathROrId, ReadPath, fold_name};
@@ -108,9 +107,7 @@ impl Existing {
             ..ListFolderArg::new(path)
         };
         let what = "listing the folder";
-        let listed = engine.repeat(Repeatable::Always, what, || {
-            engine.client().list_folder(&arg)
-        });
+        let listed = engine.repeat(what, || engine.client().list_folder(&arg));
         let mut page = match listed.await {
             Ok(reply) => reply.value,
             Err(error) => match error.route_error() {
@@ -131,25 +128,15 @@ impl Existing {
             let arg = ListFolderContinueArg {
                 cursor: page.cursor,
             };
-            let next = engine.repeat(Repeatable::Always, what, || {
-                engine.client().list_folder_continue(&arg)
-            });
+            let next = engine.repeat(what, || engine.client().list_folder_continue(&arg));
             page = next.await?.value;
         }
     }
 
     async fn ask(&mut self, engine: &Engine, path: &DisplayPath) -> Result<(), LookFailure> {
-        let arg = GetMetadataArg {
-            path: ReadPath::parse(path.as_str()).expect("it is a path"),
-            include_media_info: false,
-            include_deleted: false,
-            include_has_explicit_shared_members: false,
-            include_property_groups: None,
-        };
+        let arg = GetMetadataArg::new(ReadPath::parse(path.as_str()).expect("it is a path"));
         let what = "looking at the path";
-        let found = engine.repeat(Repeatable::Always, what, || {
-            engine.client().get_metadata(&arg)
-        });
+        let found = engine.repeat(what, || engine.client().get_metadata(&arg));
         match found.await {
             Ok(reply) => self.add(reply.value),
             Err(error) => match error.route_error() {

@@ -120,13 +120,7 @@ impl ToSave {
     /// The file at the commit's path, if there is one.
     async fn at_target(&self, engine: &Engine) -> Result<Option<FileMetadata>, String> {
         let path = ReadPath::parse(self.commit.path.as_str()).map_err(|error| error.to_string())?;
-        let arg = GetMetadataArg {
-            path,
-            include_media_info: false,
-            include_deleted: false,
-            include_has_explicit_shared_members: false,
-            include_property_groups: None,
-        };
+        let arg = GetMetadataArg::new(path);
         // The finish has used up the patience already.
         let policy = engine.patience(3);
         let (what, events) = ("looking at the target", &**engine.events());

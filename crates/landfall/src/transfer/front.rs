@@ -3,16 +3,14 @@
 use super::engine::{Engine, Settings};
 use super::events::{Events, nobody};
 use super::existing::{Existing, Found};
-use super::outcome::{Outcome, UploadFailure};
+use super::outcome::UploadFailure;
 use super::plan::Plan;
-use super::put::is_in_the_way;
 use super::source::{Kind, Source, SourceError, hash_file};
 use super::upload::Upload;
 use super::verdict::{IfExists, PutFailure, PutOptions, Summary, Verdict};
 use super::walk::{PatternError, Walk};
 use crate::Client;
-use landfall_protocol::path::{Malformed, WritePathOrId};
-use landfall_protocol::types::files::CommitInfo;
+use landfall_protocol::path::Malformed;
 use landfall_protocol::{DisplayPath, Timestamp};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -183,25 +181,10 @@ impl Put {
         if let Some(verdict) = without_sending(&engine, &source, &there, &self.options).await? {
             return Ok(verdict);
         }
-        let path = WritePathOrId::parse(there.as_str()).expect("it is a path");
-        let (mode, autorename) = self.options.if_exists.mode();
-        let commit = CommitInfo {
-            mode,
-            autorename,
-            client_modified: self.modified.or(source.modified()),
-            mute: self.options.mute,
-            ..CommitInfo::new(path)
-        };
-        Ok(match Upload::new(&engine, source, commit).run().await {
-            Outcome::Done(uploaded) => Verdict::Uploaded(uploaded),
-            Outcome::Refused(failure)
-                if self.options.if_exists == IfExists::Skip && is_in_the_way(&failure) =>
-            {
-                Verdict::Skipped
-            }
-            Outcome::Refused(failure) => Verdict::Refused(failure),
-            Outcome::Unknown(unknown) => Verdict::Unknown(unknown),
-        })
+        let modified = self.modified.or(source.modified());
+        let commit = self.options.commit(&there, modified);
+        let outcome = Upload::new(&engine, source, commit).run().await;
+        Ok(self.options.verdict(outcome))
     }
 }
 
@@ -239,7 +222,7 @@ async fn without_sending(
     };
     let path = file.path().to_owned();
     let journals = engine.settings().journals.clone();
-    let commit = CommitInfo::new(WritePathOrId::parse(there.as_str()).expect("it is a path"));
+    let commit = options.commit(there, None);
     let hashing = move || {
         let (size, here) = hash_file(&path)?;
         // An earlier run may have saved it without hearing of it.

@@ -6,16 +6,14 @@ use super::events::Event;
 use super::existing::{Existing, Found};
 use super::outcome::{Outcome, UploadFailure};
 use super::plan::{Plan, Planned};
-use super::retry::Repeatable;
 use super::room;
 use super::source::{Source, hash_file};
 use super::surplus::Surplus;
 use super::upload::Upload;
 use super::verdict::{IfExists, PutFailure, PutOptions, Summary, Verdict};
-use landfall_protocol::path::{WritePath, WritePathOrId};
+use landfall_protocol::path::WritePath;
 use landfall_protocol::types::files::{CommitInfo, WriteConflictError, WriteError};
 use landfall_protocol::types::folders::{CreateFolderArg, CreateFolderError};
-use landfall_protocol::types::sessions::UploadSessionFinishError;
 use landfall_protocol::{ContentHash, DisplayPath};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -197,7 +195,7 @@ impl Run {
                 Step::Sent(outcomes) => {
                     lane.sending -= 1;
                     for (index, outcome) in outcomes {
-                        let verdict = self.verdict(outcome);
+                        let verdict = self.options.verdict(outcome);
                         self.settle(index, verdict);
                     }
                 }
@@ -324,29 +322,7 @@ impl Run {
     }
 
     fn commit(&self, file: &Planned) -> CommitInfo {
-        let path = WritePathOrId::parse(file.there.as_str()).expect("it is a path");
-        let (mode, autorename) = self.options.if_exists.mode();
-        CommitInfo {
-            mode,
-            autorename,
-            client_modified: file.modified.filter(|_| self.options.mtime),
-            mute: self.options.mute,
-            ..CommitInfo::new(path)
-        }
-    }
-
-    fn verdict(&self, outcome: Outcome) -> Verdict {
-        match outcome {
-            Outcome::Done(uploaded) => Verdict::Uploaded(uploaded),
-            // Somebody else was quicker, which is what `Skip` is for.
-            Outcome::Refused(failure)
-                if self.options.if_exists == IfExists::Skip && is_in_the_way(&failure) =>
-            {
-                Verdict::Skipped
-            }
-            Outcome::Refused(failure) => Verdict::Refused(failure),
-            Outcome::Unknown(unknown) => Verdict::Unknown(unknown),
-        }
+        self.options.commit(&file.there, file.modified)
     }
 
     fn settle(&mut self, index: usize, verdict: Verdict) {
@@ -407,24 +383,10 @@ async fn make_folder(engine: &Engine, folder: &DisplayPath) -> Option<UploadFail
         autorename: false,
     };
     let what = "making a folder";
-    let made = engine.repeat(Repeatable::Always, what, || {
-        engine.client().create_folder(&arg)
-    });
+    let made = engine.repeat(what, || engine.client().create_folder(&arg));
     let error = made.await.err()?;
     match error.route_error() {
         Some(CreateFolderError::Path(WriteError::Conflict(WriteConflictError::Folder))) => None,
         _ => Some(UploadFailure::Folder(error)),
-    }
-}
-
-/// Whether something else is at the path.
-pub(super) fn is_in_the_way(failure: &UploadFailure) -> bool {
-    match failure {
-        UploadFailure::Exists { .. } => true,
-        UploadFailure::Finish(error) => matches!(
-            error.route_error(),
-            Some(UploadSessionFinishError::Path(WriteError::Conflict(_)))
-        ),
-        _ => false,
     }
 }

@@ -37,7 +37,7 @@ impl Default for RetryPolicy {
 
 /// The longest `Retry-After` that is obeyed in full. Services have been seen to ask for 300
 /// seconds; what they say is an upper bound, so trying after that is legal.
-pub(super) const LONGEST_OBEYED: Duration = Duration::from_secs(300);
+const LONGEST_OBEYED: Duration = Duration::from_secs(300);
 
 /// The failures of one request.
 pub(super) struct Attempts {

@@ -3,7 +3,6 @@
 use super::engine::Engine;
 use super::existing::Existing;
 use super::plan::Plan;
-use super::retry::Repeatable;
 use super::verdict::PutFailure;
 use landfall_protocol::types::users::SpaceAllocation;
 
@@ -23,9 +22,7 @@ pub(super) async fn check(
         return Ok(());
     }
     let what = "asking for the space that is left";
-    let usage = engine.repeat(Repeatable::Always, what, || {
-        engine.client().get_space_usage()
-    });
+    let usage = engine.repeat(what, || engine.client().get_space_usage());
     // A token need not have the right to ask; the commits will tell then.
     let Ok(reply) = usage.await else {
         return Ok(());

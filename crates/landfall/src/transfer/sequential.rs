@@ -6,7 +6,6 @@ use super::engine::Engine;
 use super::finish::Sent;
 use super::outcome::UploadFailure;
 use super::progress::FileProgress;
-use super::retry::Repeatable;
 use super::source::{Piece, Pieces};
 use crate::Payload;
 use bytes::Bytes;
@@ -67,7 +66,7 @@ impl InOrder<'_> {
             counted.keep();
             Ok(reply)
         };
-        let started = self.engine.repeat(Repeatable::Always, what, start);
+        let started = self.engine.repeat(what, start);
         let reply = started.await.map_err(UploadFailure::Start)?;
         Ok(reply.value.session_id)
     }

@@ -5,7 +5,6 @@ use super::events::Event;
 use super::existing::{Existing, Found};
 use super::outcome::UploadFailure;
 use super::plan::{Plan, Root};
-use super::retry::Repeatable;
 use super::verdict::{Summary, Verdict};
 use landfall_protocol::path::{WritePathOrId, fold_name};
 use landfall_protocol::types::files::{DeleteArg, DeleteError, LookupError};
@@ -99,7 +98,7 @@ async fn delete(engine: &Engine, path: &str) -> Option<UploadFailure> {
         parent_rev: None,
     };
     let what = "deleting";
-    let deleted = engine.repeat(Repeatable::Always, what, || engine.client().delete(&arg));
+    let deleted = engine.repeat(what, || engine.client().delete(&arg));
     let error = deleted.await.err()?;
     match error.route_error() {
         Some(DeleteError::PathLookup(LookupError::NotFound)) => None,

@@ -1,12 +1,13 @@
 //! How a plan is to be carried out, and what came of it.
 
 use super::existing::LookFailure;
-use super::outcome::{OutcomeUnknown, UploadFailure, Uploaded};
+use super::outcome::{Outcome, OutcomeUnknown, UploadFailure, Uploaded};
 use super::plan::PlanError;
 use super::walk::WalkError;
-use landfall_protocol::Rev;
-use landfall_protocol::path::Malformed;
-use landfall_protocol::types::files::WriteMode;
+use landfall_protocol::path::{Malformed, WritePathOrId};
+use landfall_protocol::types::files::{CommitInfo, WriteError, WriteMode};
+use landfall_protocol::types::sessions::UploadSessionFinishError;
+use landfall_protocol::{DisplayPath, Rev, Timestamp};
 
 /// What to do about a file that is there.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -65,6 +66,36 @@ impl Default for PutOptions {
             mtime: true,
             mute: false,
             delete: None,
+        }
+    }
+}
+
+impl PutOptions {
+    /// The commit of a file that was last changed then.
+    pub(super) fn commit(&self, there: &DisplayPath, modified: Option<Timestamp>) -> CommitInfo {
+        let path = WritePathOrId::parse(there.as_str()).expect("it is a path");
+        let (mode, autorename) = self.if_exists.mode();
+        CommitInfo {
+            mode,
+            autorename,
+            client_modified: modified.filter(|_| self.mtime),
+            mute: self.mute,
+            ..CommitInfo::new(path)
+        }
+    }
+
+    /// The verdict on a file whose upload ended so.
+    pub(super) fn verdict(&self, outcome: Outcome) -> Verdict {
+        match outcome {
+            Outcome::Done(uploaded) => Verdict::Uploaded(uploaded),
+            // Somebody else was quicker, which is what `Skip` is for.
+            Outcome::Refused(failure)
+                if self.if_exists == IfExists::Skip && is_in_the_way(&failure) =>
+            {
+                Verdict::Skipped
+            }
+            Outcome::Refused(failure) => Verdict::Refused(failure),
+            Outcome::Unknown(unknown) => Verdict::Unknown(unknown),
         }
     }
 }
@@ -170,5 +201,17 @@ impl Summary {
             Verdict::Refused(_) => self.refused += 1,
             Verdict::Unknown(_) => self.unknown += 1,
         }
+    }
+}
+
+/// Whether something else is at the path.
+fn is_in_the_way(failure: &UploadFailure) -> bool {
+    match failure {
+        UploadFailure::Exists { .. } => true,
+        UploadFailure::Finish(error) => matches!(
+            error.route_error(),
+            Some(UploadSessionFinishError::Path(WriteError::Conflict(_)))
+        ),
+        _ => false,
     }
 }
