@@ -9,7 +9,8 @@ deny_version=0.20.2
 requests_version=2.32.5
 dropbox_version=12.2.4
 
-say() { printf '\n== %s\n' "$*"; }
+# What comes next, and how long it took until then.
+say() { printf '\n== %d:%02d %s\n' $((SECONDS / 60)) $((SECONDS % 60)) "$*"; }
 
 # Debian packages: programs that the tests run, and what builds SQLite, the TLS library and libFuzzer.
 install_packages() {

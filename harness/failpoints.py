@@ -11,6 +11,7 @@ a server, and while a backup is restored. And a server sleeps, is taken for dead
 """
 
 import argparse
+import concurrent.futures
 import multiprocessing
 import random
 import re
@@ -159,8 +160,14 @@ def run(options, chosen, tell=print):
     work = Path(tempfile.mkdtemp(prefix="landfall-harness-", dir=options.work or in_memory()))
     try:
         prepared = Prepared(options.landfall, work, options.seed)
-        with multiprocessing.get_context("fork").Pool(options.jobs, share, (options, prepared, work)) as pool:
-            for case, found, acks, maybes in pool.imap_unordered(one, chosen):
+        context = multiprocessing.get_context("fork")
+        # A worker that dies is an error here; a plain pool would wait for its case for ever.
+        with concurrent.futures.ProcessPoolExecutor(
+            options.jobs, context, initializer=share, initargs=(options, prepared, work)
+        ) as pool:
+            pending = [pool.submit(one, case) for case in chosen]
+            for ended in concurrent.futures.as_completed(pending):
+                case, found, acks, maybes = ended.result()
                 result.cycles += 1
                 result.acks += acks
                 result.maybes += maybes
@@ -169,6 +176,7 @@ def run(options, chosen, tell=print):
                     result.first = result.first or result.cycles
                     tell(f"{case}: {len(found)} broken promises: {'; '.join(found[:3])[:1500]}")
                     if options.until_failure:
+                        pool.shutdown(cancel_futures=True)
                         break
     finally:
         if options.keep and result.failed:

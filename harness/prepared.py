@@ -11,6 +11,7 @@ import random
 import shutil
 import sqlite3
 import threading
+import time
 from pathlib import Path
 
 from api import Api
@@ -38,6 +39,8 @@ SOON = 12
 STRAYS = 3
 GOES = "goes"
 THREADS = 8
+# Seconds for the load to be done.
+PATIENCE = 120
 # Of the load: every case looks at all of it.
 ACKS = 200
 BYTES = 8 * 1024 * 1024
@@ -92,9 +95,12 @@ class Prepared:
         history = History()
         load = Load(history, server.port, self.token, f"{self.seed}.prepared", 4, True, BYTES)
         load.start()
-        while history.acks < ACKS and not history.surprises:
+        until = time.monotonic() + PATIENCE
+        while history.acks < ACKS and not history.surprises and time.monotonic() < until:
             load.stopping.wait(0.01)
         load.join()
+        if history.acks < ACKS:
+            raise RuntimeError(f"{history.acks} answers in {PATIENCE} s, {history.surprises[:3]}: {server.complaint()}")
         api = Api(server.port, self.token)
         seen = observe(api, history, self.data / "metadata.sqlite", random.Random(self.seed), "prepared")
         api.close()

@@ -97,9 +97,19 @@ def admin(binary, data, *command, weakened=True):
     return subprocess.CompletedProcess(command, process.returncode, stdout, stderr)
 
 
+class Beside(subprocess.Popen):
+    """A process that nobody waits for any more once what goes on beside it has failed, or it has
+    taken longer than it may."""
+
+    def __exit__(self, failed, *why):
+        if failed:
+            self.kill()
+        super().__exit__(failed, *why)
+
+
 def begin_admin(binary, data, *command, weakened=True, plan=""):
     """A `landfall admin` that runs; `plan` are faults."""
-    return subprocess.Popen(
+    return Beside(
         [binary, "admin", "--data", str(data), *command],
         env=environment(weakened, plan),
         stdin=subprocess.DEVNULL,

@@ -7,11 +7,17 @@ use std::process::{Command, Stdio};
 
 const LANDFALL: &str = env!("CARGO_BIN_EXE_landfall");
 
-/// Runs a script of `harness/` to its end; what it printed, if it found nothing.
+/// After this long a harness hangs: several times what the longest of them needs on a slow machine.
+const SECONDS: &str = "1200";
+
+/// Runs a script of `harness/` to its end; what it printed, if it found nothing. One that hangs
+/// is ended, and each of its processes says where it was.
 fn harness(script: &str, args: &[&str]) -> String {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../harness/");
-    let mut command = Command::new("python3");
+    let mut command = Command::new("timeout");
     command
+        .args(["--signal=ABRT", "--kill-after=10", SECONDS])
+        .args(["python3", "-X", "faulthandler"])
         // Files that Python compiles would lie beside the sources.
         .env("PYTHONDONTWRITEBYTECODE", "1")
         .env_remove("LANDFALL_WEAKENED")
