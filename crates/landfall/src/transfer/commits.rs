@@ -217,12 +217,14 @@ impl Together<'_> {
             } else if to_save.commit.autorename || !reachable {
                 to_save.unknown(error.failure().to_string())
             } else {
-                let outcome = to_save
-                    .look(self.engine, None, &error.failure().to_string())
-                    .await;
-                // If one look fails for want of an answer, a thousand more would take hours.
-                reachable = matches!(outcome, Outcome::Done(_));
-                outcome
+                match to_save.at_target(self.engine).await {
+                    Ok(found) => to_save.judge(found, None, &error.failure().to_string()),
+                    Err(why) => {
+                        // A thousand more looks without an answer would take hours.
+                        reachable = false;
+                        to_save.unknown(why)
+                    }
+                }
             };
             tell(answer, outcome);
         }

@@ -97,11 +97,24 @@ impl ToSave {
     }
 
     /// After a finish whose fate is open: whether the file at the target is the upload.
-    pub(super) async fn look(&self, engine: &Engine, word: Option<&str>, failure: &str) -> Outcome {
+    async fn look(&self, engine: &Engine, word: Option<&str>, failure: &str) -> Outcome {
         match self.at_target(engine).await {
+            Ok(found) => self.judge(found, word, failure),
+            Err(why) => self.unknown(why),
+        }
+    }
+
+    /// After a finish whose fate is open: whether this, which is at the target, is the upload.
+    pub(super) fn judge(
+        &self,
+        found: Option<FileMetadata>,
+        word: Option<&str>,
+        failure: &str,
+    ) -> Outcome {
+        match found {
             // In the way of a strict commit is what was there before, however alike; or the
             // upload itself, where a finish is not answered again.
-            Ok(Some(file))
+            Some(file)
                 if self.is_there(&file)
                     && self.commit.strict_conflict
                     && word == Some("path/conflict/file") =>
@@ -109,16 +122,15 @@ impl ToSave {
                 let why = "an identical file is there, which may be this upload or an older one";
                 self.unknown(why.to_owned())
             }
-            Ok(Some(file)) if self.is_there(&file) => self.verified(file, None),
-            Ok(_) => self.unknown(format!(
+            Some(file) if self.is_there(&file) => self.verified(file, None),
+            _ => self.unknown(format!(
                 "{failure}; what is at the path now is not this upload"
             )),
-            Err(why) => self.unknown(why),
         }
     }
 
-    /// The file at the commit's path, if there is one.
-    async fn at_target(&self, engine: &Engine) -> Result<Option<FileMetadata>, String> {
+    /// The file at the commit's path, if there is one; an error: nobody says so.
+    pub(super) async fn at_target(&self, engine: &Engine) -> Result<Option<FileMetadata>, String> {
         let path = ReadPath::parse(self.commit.path.as_str()).map_err(|error| error.to_string())?;
         let arg = GetMetadataArg::new(path);
         // The finish has used up the patience already.

@@ -160,3 +160,26 @@ fn what_never_passes_is_told_for_every_file_and_nothing_is_saved() {
         is_complete(&server, &FILES).await;
     });
 }
+
+#[test]
+fn after_a_finish_that_nobody_answers_every_place_is_looked_at() {
+    with_server(async |server| {
+        let folder = folder(&FILES);
+        let (first, _) = FILES[0];
+        // A folder is where the first file is to go: that one can't be told.
+        server
+            .calls()
+            .put(&format!("/dest/{first}/below"), "x")
+            .await;
+        let faults = Plan::new().from(FINISH_BATCH, 1, Fault::DropReply);
+        let options = if_exists(IfExists::Overwrite);
+        let ran = put(&server, folder.path(), options, faults).await;
+        assert_eq!(
+            (ran.summary.uploaded, ran.summary.unknown),
+            (4, 1),
+            "{ran:?}"
+        );
+        let verdict = &*ran.verdicts[&format!("/dest/{first}")];
+        assert!(matches!(verdict, Verdict::Unknown(_)), "{ran:?}");
+    });
+}
