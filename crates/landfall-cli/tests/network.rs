@@ -2,7 +2,8 @@
 
 use landfall_testkit::{Run, Serving, Tool};
 use std::io::{BufRead, BufReader, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::mpsc::{Receiver, channel};
 use std::thread::JoinHandle;
 
 fn tool() -> Tool {
@@ -90,6 +91,62 @@ fn uploads_go_through_the_proxy_that_the_environment_names() {
     }
     let direct = ["--remote", &serving.url, "--token-file", "token", "ls"];
     assert_eq!(tool.run(direct).ok(), "file");
+}
+
+/// A proxy that connects to one server, whatever it is asked for; what it was asked.
+fn tunnel(server: SocketAddr) -> (SocketAddr, Receiver<Vec<String>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let (ask, asked) = channel();
+    std::thread::spawn(move || {
+        for client in listener.incoming().map_while(Result::ok) {
+            let mut from_client = BufReader::new(client.try_clone().unwrap());
+            ask.send(head(&mut from_client)).unwrap();
+            let mut to_client = client;
+            to_client.write_all(b"HTTP/1.1 200 OK\r\n\r\n").unwrap();
+            let mut from_server = TcpStream::connect(server).unwrap();
+            let mut to_server = from_server.try_clone().unwrap();
+            std::thread::spawn(move || {
+                let _ = std::io::copy(&mut from_client, &mut to_server);
+                let _ = to_server.shutdown(Shutdown::Write);
+            });
+            std::thread::spawn(move || {
+                let _ = std::io::copy(&mut from_server, &mut to_client);
+                let _ = to_client.shutdown(Shutdown::Write);
+            });
+        }
+    });
+    (address, asked)
+}
+
+#[test]
+fn uploads_over_tls_go_through_a_tunnel_of_the_proxy() {
+    let tool = tool();
+    tool.write("file", "content");
+    let mut serve = tool.command(["serve", "--ephemeral", "--listen", "127.0.0.1:0"]);
+    serve.args(["--tls-dev", "--tls-name", "files.invalid"]);
+    serve.env("LANDFALL_TOKEN", "test-token");
+    let serving = Serving::start(serve);
+    let authority = tool.local().join("tls/authority.pem");
+    let server = serving.url.strip_prefix("https://").unwrap();
+    let (proxy, asked) = tunnel(server.parse().unwrap());
+    for variable in ["HTTPS_PROXY", "https_proxy", "ALL_PROXY"] {
+        let mut command = tool.command(["--remote", "https://files.invalid"]);
+        command.arg("--ca-cert").arg(&authority);
+        command.args(["put", "file", "/file"]);
+        command.env("LANDFALL_TOKEN", "test-token");
+        command.env(variable, format!("http://panda:bamboo@{proxy}"));
+        Run::of(command).ok();
+        let head = asked.recv().unwrap();
+        assert_eq!(head[0], "CONNECT files.invalid:443 HTTP/1.1", "{variable}");
+        // panda:bamboo, and the token is none of the proxy's business.
+        let head = head.join("\n").to_lowercase();
+        assert!(
+            head.contains("proxy-authorization: basic cgfuzge6ymftym9v"),
+            "{head}"
+        );
+        assert!(!head.contains("bearer"), "{head}");
+    }
 }
 
 #[test]
