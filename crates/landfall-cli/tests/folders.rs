@@ -387,6 +387,10 @@ fn unfinished_uploads_are_gone_on_with_or_forgotten_by_their_id() {
             .fails(4)
             .contains("nonsense")
     );
+    // To whom it was begun is looked at before anything is sent.
+    let mut elsewhere = tool.command(["--remote", "http://127.0.0.1:9", "uploads", "resume", &id]);
+    elsewhere.env("LANDFALL_TOKEN", "test-token");
+    assert!(Run::of(elsewhere).fails(2).contains("begun to local"));
     assert_eq!(tool.run(["uploads", "resume", &id]).ok(), "/big");
     assert_eq!(tool.run(["uploads", "list"]).ok(), "");
     assert_eq!(tool.run(["uploads", "resume"]).ok(), "");
@@ -399,6 +403,24 @@ fn unfinished_uploads_are_gone_on_with_or_forgotten_by_their_id() {
     child.wait().unwrap();
     let run = tool.run(["uploads", "forget", &id, "--json"]);
     assert_eq!(events(&run)[0]["id"], id.as_str());
+    assert_eq!(tool.run(["uploads", "list"]).ok(), "");
+}
+
+#[test]
+fn an_unfinished_upload_of_a_file_that_changed_has_the_bytes_and_the_time_of_now() {
+    let tool = tool();
+    let mut child = begun(&tool, 40_000_000);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    tool.write("big", "changed");
+    let time = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_500_000_000);
+    let big = fs::File::options().append(true).open(tool.path("big"));
+    big.unwrap().set_modified(time).unwrap();
+    assert_eq!(tool.run(["uploads", "resume"]).ok(), "/big");
+    assert_eq!(tool.run(["get", "/big", "-"]).stdout, "changed");
+    let stat = tool.run(["stat", "/big", "--json"]);
+    let stat: Value = serde_json::from_str(stat.ok()).unwrap();
+    assert_eq!(stat["client_modified"], "2017-07-14T02:40:00Z");
     assert_eq!(tool.run(["uploads", "list"]).ok(), "");
 }
 

@@ -50,10 +50,19 @@ pub(crate) async fn run(args: &ResumeUploads, remote: &Remote, out: Output) -> R
     if args.ids.is_empty() {
         uploads.retain(|upload| upload.service == remote.service());
     } else {
+        // One that can't be meant is said before any is gone on with.
         for id in &args.ids {
-            if !uploads.iter().any(|upload| upload.id == *id) {
+            let Some(upload) = uploads.iter().find(|upload| upload.id == *id) else {
                 let unknown = JournalError::Unknown { id: id.clone() };
                 return Err(Fail::plain(&unknown));
+            };
+            if upload.service != remote.service() {
+                let why = format!("it was begun to {}; name it by --remote", upload.service);
+                return Err(Fail::new(
+                    Exit::Usage,
+                    format!("can't go on with {id}"),
+                    why,
+                ));
             }
         }
         uploads.retain(|upload| args.ids.contains(&upload.id));
@@ -73,17 +82,12 @@ async fn resume(
     for upload in uploads {
         let dest = upload.commit.path.as_str().to_owned();
         let what = || format!("can't put {} at {dest}", upload.source.display());
-        if upload.service != remote.service() {
-            let why = format!("it was begun to {}; name it by --remote", upload.service);
-            return Err(Fail::new(Exit::Usage, what(), why));
-        }
         let outcome = match Source::open(&upload.source) {
             Ok(source) => {
                 let progress = Progress::of_transfer(&dest, args.transfer.pace.progress, out);
                 let engine = engine(remote, &args.transfer, progress.clone());
-                let run = Upload::new(&engine, source, upload.commit.clone())
-                    .run()
-                    .await;
+                let commit = upload.commit_of(&source);
+                let run = Upload::new(&engine, source, commit).run().await;
                 progress.clear();
                 run
             }
@@ -174,6 +178,7 @@ mod tests {
             size: 200,
             stored: 50,
             begun: Some(0),
+            modified: None,
             held_by: None,
         };
         let text = line(&upload);

@@ -5,6 +5,7 @@
 //! files go up in a handful of requests, where one by one they would take two thousand.
 
 use super::action::{AfterEntry, after_entry};
+use super::blocking::{blocking, joined};
 use super::blocks::{BLOCK, Block};
 use super::engine::Engine;
 use super::finish::{Sent, ToSave};
@@ -26,7 +27,7 @@ use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use tokio::task::{JoinSet, spawn_blocking};
+use tokio::task::JoinSet;
 
 /// Bytes up to which a file goes together with others: one block. Ours.
 pub(super) const SMALL: u64 = limits::HASH_BLOCK;
@@ -103,8 +104,7 @@ impl Group {
     /// Sends a file by itself, as whatever it is by now.
     async fn alone(&self, file: Small) -> Outcome {
         let local = file.local.clone();
-        let source = spawn_blocking(move || Source::open(local)).await;
-        match source.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic())) {
+        match blocking(move || Source::open(local)).await {
             Ok(source) => Box::pin(Upload::new(&self.engine, source, file.commit).run()).await,
             Err(error) => Outcome::Refused(error.into()),
         }
@@ -138,7 +138,7 @@ impl Group {
             let Some(pack) = packs.join_next().await else {
                 break;
             };
-            let pack = pack.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));
+            let pack = joined(pack);
             waiting.extend(pack.too_many);
             again.extend(pack.again);
             settled.extend(
@@ -155,13 +155,33 @@ impl Group {
                 files.push(file);
             }
         }
-        for (file, outcome) in files.into_iter().zip(self.engine.commit_all(sent).await) {
+        let outcomes = self.engine.commit_all(sent).await;
+        let (files, outcomes) = self.forget_larger(files, outcomes).await;
+        for (file, outcome) in files.into_iter().zip(outcomes) {
             match outcome {
                 Outcome::Refused(failure) if failure.is_session_gone() => again.push(file),
                 outcome => settled.push((file.index, outcome)),
             }
         }
         again
+    }
+
+    /// A file may have been larger when an earlier run began it, and left a journal.
+    async fn forget_larger(
+        &self,
+        files: Vec<Small>,
+        outcomes: Vec<Outcome>,
+    ) -> (Vec<Small>, Vec<Outcome>) {
+        let Some(journals) = self.engine.settings().journals.clone() else {
+            return (files, outcomes);
+        };
+        blocking(move || {
+            let both = files.iter().zip(&outcomes);
+            let saved = both.filter(|(_, outcome)| matches!(outcome, Outcome::Done(_)));
+            journals.settle_all(saved.map(|(file, _)| (&*file.local, &file.commit)));
+            (files, outcomes)
+        })
+        .await
     }
 
     /// Begins sessions. Those that come to nothing expire.
@@ -240,13 +260,12 @@ impl Pack {
             .div_ceil(BLOCK);
         let memory = self.engine.blocks().borrow(blocks.max(1)).await;
         let files = self.files;
-        let reading = spawn_blocking(move || read(files, memory)).await;
         let Content {
             files,
             body,
             hash,
             mut packed,
-        } = reading.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));
+        } = blocking(move || read(files, memory)).await;
         if files.is_empty() {
             return packed;
         }

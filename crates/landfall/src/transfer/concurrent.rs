@@ -4,10 +4,11 @@
 //! stored is written down, so that another run sends only the rest.
 
 use super::action::{AfterPiece, after_piece};
+use super::blocking::{blocking, joined};
 use super::engine::Engine;
 use super::events::Event;
 use super::finish::{Sent, ToSave};
-use super::journal::{Found, Journal, JournalError};
+use super::journal::{Journal, JournalError, Left};
 use super::outcome::{Outcome, UploadFailure};
 use super::progress::FileProgress;
 use super::source::{Opened, SourceError};
@@ -21,10 +22,9 @@ use landfall_protocol::types::sessions::{
     UploadSessionAppendArg, UploadSessionCursor, UploadSessionStartArg, UploadSessionType,
 };
 use landfall_protocol::{BlockDigests, BlockHasher, SessionId};
-use std::io;
 use std::ops::Range;
 use std::sync::Arc;
-use tokio::task::{JoinSet, spawn_blocking};
+use tokio::task::JoinSet;
 
 /// How often an upload begins anew because its session is gone, before that is an answer.
 const LIVES: u32 = 2;
@@ -131,9 +131,8 @@ impl InPieces {
             return Ok(());
         };
         let (file, commit) = (Arc::clone(&self.file), self.commit.clone());
-        let opened = spawn_blocking(move || journals.open(&file, &commit)).await;
-        let opened = opened.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));
-        let (journal, found) = match opened {
+        let opened = blocking(move || journals.open(&file, &commit));
+        let (journal, found) = match opened.await {
             Ok(opened) => opened,
             Err(error @ JournalError::Held { .. }) => return Err(error),
             Err(error) => {
@@ -142,10 +141,10 @@ impl InPieces {
             }
         };
         match found {
-            Found::Nothing => {}
-            Found::Changed => self.tell_anew("the file changed since"),
-            Found::Expired => self.tell_anew("its upload session is too old"),
-            Found::Stored => {
+            Left::Nothing => {}
+            Left::Changed => self.tell_anew("the file changed since"),
+            Left::Expired => self.tell_anew("its upload session is too old"),
+            Left::Stored => {
                 self.stored = journal.stored().clone();
                 self.session = journal.session().cloned();
                 self.closed = journal.is_closed();
@@ -354,7 +353,7 @@ impl Sending {
     async fn read(&self, blocks: Range<usize>) -> Result<(Vec<Bytes>, BlockDigests), SourceError> {
         let mut memory = self.engine.blocks().borrow(blocks.len()).await;
         let file = Arc::clone(&self.file);
-        let reading = spawn_blocking(move || {
+        let reading = blocking(move || {
             let mut hasher = BlockHasher::new();
             for (nth, block) in blocks.zip(&mut memory) {
                 let bytes = length(file.size(), &(nth..nth + 1));
@@ -367,19 +366,6 @@ impl Sending {
             let parts = memory.into_iter().map(super::blocks::Block::freeze);
             Ok((parts.collect(), hasher.finish()))
         });
-        reading.await.unwrap_or_else(|_| {
-            Err(SourceError::Unreadable {
-                path: self.file.path().to_owned(),
-                why: io::Error::other("its reader stopped"),
-            })
-        })
-    }
-}
-
-fn joined<T>(piece: Result<Result<T, Ended>, tokio::task::JoinError>) -> Result<T, Ended> {
-    match piece {
-        Ok(piece) => piece,
-        // Nobody aborts them while they are waited for.
-        Err(error) => std::panic::resume_unwind(error.into_panic()),
+        reading.await
     }
 }

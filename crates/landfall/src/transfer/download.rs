@@ -6,6 +6,7 @@ mod prefix;
 mod ranges;
 mod whole;
 
+use super::blocking::blocking;
 use super::engine::Engine;
 use super::events::Event;
 use super::progress::FileProgress;
@@ -20,7 +21,6 @@ use std::fs::File;
 use std::io::{self, Seek};
 use std::sync::Arc;
 use tokio::io::AsyncWrite;
-use tokio::task::spawn_blocking;
 use whole::Whole;
 
 /// Fruitless attempts in a row, answered by the service itself, after which it is taken to be
@@ -159,10 +159,7 @@ impl Download {
 
     /// What a file holds of this one, if that is of use; else it is emptied.
     async fn first_bytes(&self, mut part: File) -> Result<(File, ContentHasher), DownloadFailure> {
-        let reading = spawn_blocking(move || hash_of(&mut part).map(|hasher| (part, hasher)));
-        let read = reading
-            .await
-            .unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));
+        let read = blocking(move || hash_of(&mut part).map(|hasher| (part, hasher))).await;
         let (mut part, hasher) = read.map_err(DownloadFailure::Part)?;
         let stored = hasher.length();
         let size = self.known.as_ref().and_then(|file| {

@@ -1,15 +1,16 @@
 //! What is at the service where files are to go: one listing instead of a question per file.
 
 use super::engine::Engine;
+use super::if_exists::Found;
 use super::plan::Plan;
 use crate::CallError;
+use landfall_protocol::DisplayPath;
 use landfall_protocol::limits::LIST_PAGE;
 use landfall_protocol::path::{PathROrId, ReadPath, fold_name};
 use landfall_protocol::types::files::{GetMetadataArg, GetMetadataError, LookupError, Metadata};
 use landfall_protocol::types::folders::{
     ListFolderArg, ListFolderContinueArg, ListFolderContinueError, ListFolderError, PageLimit,
 };
-use landfall_protocol::{ContentHash, DisplayPath};
 use std::collections::{BTreeMap, HashMap};
 
 /// Files that go into one folder, from which on the folder is listed instead of asking for each.
@@ -28,16 +29,6 @@ struct Entry {
     found: Found,
     /// The path as it is shown, if that is kept and differs from the folded one.
     shown: Option<Box<str>>,
-}
-
-/// Something that is there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Found {
-    File {
-        size: u64,
-        hash: Option<ContentHash>,
-    },
-    Folder,
 }
 
 /// It can't be told what is there.
@@ -148,24 +139,15 @@ impl Existing {
     }
 
     fn add(&mut self, entry: Metadata) {
-        match entry {
-            Metadata::File(file) => {
-                let path = file.path_display.or(file.path_lower).unwrap_or_default();
-                let found = Found::File {
-                    size: file.size,
-                    hash: file.content_hash,
-                };
-                self.insert(&path, found);
-            }
-            Metadata::Folder(folder) => {
-                let path = folder
-                    .path_display
-                    .or(folder.path_lower)
-                    .unwrap_or_default();
-                self.insert(&path, Found::Folder);
-            }
-            Metadata::Deleted(_) => {}
-        }
+        let Some(found) = Found::of(&entry) else {
+            return;
+        };
+        let (display, lower) = match entry {
+            Metadata::File(file) => (file.path_display, file.path_lower),
+            Metadata::Folder(folder) => (folder.path_display, folder.path_lower),
+            Metadata::Deleted(_) => return,
+        };
+        self.insert(&display.or(lower).unwrap_or_default(), found);
     }
 
     fn insert(&mut self, path: &str, found: Found) {

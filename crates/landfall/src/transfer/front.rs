@@ -1,20 +1,21 @@
 //! The short way: one line for a file, one for a folder.
 
+use super::blocking::blocking;
 use super::engine::{Engine, Settings};
 use super::events::{Events, nobody};
-use super::existing::{Existing, Found};
+use super::existing::Existing;
+use super::if_exists::{Before, IfExists};
 use super::outcome::UploadFailure;
 use super::plan::Plan;
 use super::source::{Kind, Source, SourceError, hash_file};
 use super::upload::Upload;
-use super::verdict::{IfExists, PutFailure, PutOptions, Summary, Verdict};
+use super::verdict::{PutFailure, PutOptions, Summary, Verdict};
 use super::walk::{PatternError, Walk};
 use crate::Client;
 use landfall_protocol::path::Malformed;
 use landfall_protocol::{DisplayPath, Timestamp};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use tokio::task::spawn_blocking;
 
 /// What [`Client::put`] sends: a path, or any [`Source`].
 pub struct Content(What);
@@ -206,48 +207,33 @@ async fn without_sending(
         None,
     );
     let existing = Existing::look(engine, &plan, false).await?;
-    let exists = |what| {
-        let path = there.as_str().to_owned();
-        Some(Verdict::Refused(UploadFailure::Exists { path, what }))
-    };
-    let (size, hash) = match (existing.at(there), &options.if_exists) {
-        (None, _) => return Ok(None),
-        (Some(_), IfExists::Skip) => return Ok(Some(Verdict::Skipped)),
-        (Some(Found::Folder), _) => return Ok(exists("a folder")),
-        (Some(Found::File { size, hash }), _) => (size, hash),
-    };
-    // Of a stream only its end tells; the service compares then.
-    let Kind::File(file) = &source.0 else {
-        return Ok(None);
-    };
-    let path = file.path().to_owned();
-    let journals = engine.settings().journals.clone();
-    let commit = options.commit(there, None);
-    let hashing = move || {
-        let (size, here) = hash_file(&path)?;
-        // An earlier run may have saved it without hearing of it.
-        if let (true, Some(journals)) = (hash == Some(here), journals) {
-            drop(journals.settle(&path, &commit));
-        }
-        Ok((size, here))
-    };
-    let same = size == file.size()
-        && match blocking(hashing).await {
-            Ok((_, here)) => hash == Some(here),
-            Err(error) => return Ok(Some(Verdict::Refused(error.into()))),
+    let mut decision = options.if_exists.before(source.size(), existing.at(there));
+    if let (Before::Compare(hash), Kind::File(file)) = (decision, &source.0) {
+        let path = file.path().to_owned();
+        let journals = engine.settings().journals.clone();
+        let commit = options.commit(there, None);
+        let hashing = move || {
+            let (_, here) = hash_file(&path)?;
+            // An earlier run may have saved it without hearing of it.
+            if let (true, Some(journals)) = (hash == here, journals) {
+                drop(journals.settle(&path, &commit));
+            }
+            Ok(here)
         };
-    Ok(match (same, &options.if_exists) {
-        (true, _) => Some(Verdict::AlreadyThere),
-        (false, IfExists::Fail) => exists("a file with other bytes"),
-        (false, _) => None,
+        decision = match blocking(hashing).await {
+            Ok(here) if here == hash => return Ok(Some(Verdict::AlreadyThere)),
+            Ok(_) => options.if_exists.if_different(),
+            Err(error) => return Ok(Some(Verdict::Refused(SourceError::into(error)))),
+        };
+    }
+    Ok(match decision {
+        Before::Send | Before::Compare(_) => None,
+        Before::Skip => Some(Verdict::Skipped),
+        Before::InTheWay(what) => {
+            let path = there.as_str().to_owned();
+            Some(Verdict::Refused(UploadFailure::Exists { path, what }))
+        }
     })
-}
-
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, SourceError> + Send + 'static,
-) -> Result<T, SourceError> {
-    let done = spawn_blocking(work).await;
-    done.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
 }
 
 fn place(path: &str) -> Result<DisplayPath, PutFailure> {
@@ -336,8 +322,7 @@ impl PutFolder {
         let there = place(&self.path)?;
         let walk = self.walk.destined_for(there.clone());
         let looking = walk.clone();
-        let tree = spawn_blocking(move || looking.run()).await;
-        let tree = tree.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))?;
+        let tree = blocking(move || looking.run()).await?;
         let mut plan = Plan::new();
         plan.add_tree(walk, there, tree)?;
         self.parts.engine().put(plan, self.options).await

@@ -8,12 +8,12 @@
 
 mod record;
 
-use super::source::{Opened, true_path};
+use super::source::{Opened, Source, true_path};
 use super::stored::StoredBlocks;
 use landfall_protocol::limits::SESSION_LIFE;
 use landfall_protocol::path::fold_name;
 use landfall_protocol::types::files::CommitInfo;
-use landfall_protocol::{BlockDigests, ContentHash, SessionId};
+use landfall_protocol::{BlockDigests, ContentHash, SessionId, Timestamp};
 use record::{Header, Record, State};
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -89,6 +89,8 @@ pub struct Unfinished {
     pub stored: u64,
     /// When its session began, seconds since 1970; `None`: there is none yet.
     pub begun: Option<u64>,
+    /// When the file was last changed, as it was then.
+    pub modified: Option<Timestamp>,
     /// The process that is at it now.
     pub held_by: Option<u32>,
 }
@@ -97,6 +99,16 @@ impl Unfinished {
     /// Whether the session is too old to go on with.
     pub fn is_expired(&self) -> bool {
         self.begun.is_some_and(is_too_old)
+    }
+
+    /// How its source is to be saved as it is now: if the file was to keep its own time, it does
+    /// so still, whatever that is by now.
+    pub fn commit_of(&self, source: &Source) -> CommitInfo {
+        let mut commit = self.commit.clone();
+        if commit.client_modified.is_some() && commit.client_modified == self.modified {
+            commit.client_modified = source.modified();
+        }
+        commit
     }
 }
 
@@ -139,6 +151,7 @@ impl Journals {
                 size: state.stored.size(),
                 stored: state.stored.bytes(),
                 begun: state.session.map(|(_, begun)| begun),
+                modified: state.header.identity.modified.and_then(in_seconds),
                 held_by: state.holder.filter(|_| held).map(|(pid, _)| pid),
             });
         }
@@ -167,12 +180,23 @@ impl Journals {
         lock(&self.path(&id), false)?.map_or(Ok(()), Locked::remove)
     }
 
+    /// The same for many uploads. Nothing has to be known of those that can't be forgotten. Blocks.
+    pub(super) fn settle_all<'a>(&self, uploads: impl Iterator<Item = (&'a Path, &'a CommitInfo)>) {
+        let is_empty = match std::fs::read_dir(&self.dir) {
+            Ok(mut names) => names.next().is_none(),
+            Err(_) => true,
+        };
+        if !is_empty {
+            uploads.for_each(|(source, commit)| drop(self.settle(source, commit)));
+        }
+    }
+
     /// The journal of this upload, found or made, and locked until it is dropped.
     pub(super) fn open(
         &self,
         source: &Opened,
         commit: &CommitInfo,
-    ) -> Result<(Journal, Found), JournalError> {
+    ) -> Result<(Journal, Left), JournalError> {
         let header = Header {
             service: self.service.clone(),
             identity: source.identity().into(),
@@ -187,18 +211,18 @@ impl Journals {
             }
         };
         let found = match &locked.state {
-            None => Found::Nothing,
-            Some(state) if state.header.identity != header.identity => Found::Changed,
-            Some(State { session: None, .. }) => Found::Nothing,
+            None => Left::Nothing,
+            Some(state) if state.header.identity != header.identity => Left::Changed,
+            Some(State { session: None, .. }) => Left::Nothing,
             Some(State {
                 session: Some((_, begun)),
                 ..
-            }) if is_too_old(*begun) => Found::Expired,
-            Some(_) => Found::Stored,
+            }) if is_too_old(*begun) => Left::Expired,
+            Some(_) => Left::Stored,
         };
         let (mut journal, begin) = match (found, locked) {
             (
-                Found::Stored,
+                Left::Stored,
                 Locked {
                     file,
                     path,
@@ -254,6 +278,11 @@ fn id(service: &str, commit: &CommitInfo, source: &Path) -> String {
 
 fn is_too_old(begun: u64) -> bool {
     now() + MARGIN > begun + SESSION_LIFE
+}
+
+fn in_seconds((seconds, _): (u64, u32)) -> Option<Timestamp> {
+    let seconds = i64::try_from(seconds).ok()?;
+    Some(Timestamp::from_unix_seconds(seconds))
 }
 
 /// Seconds since 1970.
@@ -411,7 +440,7 @@ fn load(file: &mut File) -> Option<(State, u64)> {
 
 /// What an earlier run left of an upload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Found {
+pub(super) enum Left {
     /// There was none, or it came to nothing.
     Nothing,
     /// There is something to go on with.

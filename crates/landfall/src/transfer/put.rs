@@ -1,23 +1,25 @@
 //! A plan, carried out: large files in pieces, small ones together, none waiting for the others.
 
 use super::batch::{self, Group, Learnt, Small};
+use super::blocking::{blocking, joined};
 use super::engine::Engine;
 use super::events::Event;
-use super::existing::{Existing, Found};
+use super::existing::Existing;
+use super::if_exists::{Before, Found};
 use super::outcome::{Outcome, UploadFailure};
 use super::plan::{Plan, Planned};
 use super::room;
 use super::source::{Source, hash_file};
 use super::surplus::Surplus;
 use super::upload::Upload;
-use super::verdict::{IfExists, PutFailure, PutOptions, Summary, Verdict};
+use super::verdict::{PutFailure, PutOptions, Summary, Verdict};
+use landfall_protocol::DisplayPath;
 use landfall_protocol::path::WritePath;
 use landfall_protocol::types::files::{CommitInfo, WriteConflictError, WriteError};
 use landfall_protocol::types::folders::{CreateFolderArg, CreateFolderError};
-use landfall_protocol::{ContentHash, DisplayPath};
 use std::collections::VecDeque;
 use std::sync::Arc;
-use tokio::task::{JoinSet, spawn_blocking};
+use tokio::task::JoinSet;
 
 /// Large files at once. Each has several requests under way, so that more of them only would
 /// leave more of them unfinished. Ours.
@@ -114,14 +116,6 @@ struct Run {
     summary: Summary,
 }
 
-/// What to do about a file.
-enum Decision {
-    Send,
-    /// Read it, and compare the hash with this.
-    Compare(ContentHash),
-    Settled(Verdict),
-}
-
 /// Something that ended.
 enum Step {
     /// A file was compared: whether it is the same.
@@ -176,19 +170,17 @@ impl Run {
             let Some(step) = steps.join_next().await else {
                 return self.summary;
             };
-            let (lane, step) =
-                step.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));
+            let (lane, step) = joined(step);
             let lane: &mut Lane = &mut lanes[lane];
             match step {
                 Step::Compared(index, same) => {
                     lane.comparing -= 1;
                     match same {
                         Ok(true) => self.settle(index, Verdict::AlreadyThere),
-                        Ok(false) if self.options.if_exists == IfExists::Fail => {
-                            let verdict = self.in_the_way(index, "a file with other bytes");
-                            self.settle(index, verdict);
+                        Ok(false) => {
+                            let decision = self.options.if_exists.if_different();
+                            self.act(lane, index, decision, &mut steps);
                         }
-                        Ok(false) => self.ready(lane, index),
                         Err(failure) => self.settle(index, Verdict::Refused(failure)),
                     }
                 }
@@ -210,57 +202,49 @@ impl Run {
                 return;
             };
             let index = number as usize;
-            match self.decide(index) {
-                Decision::Send => self.ready(lane, index),
-                Decision::Settled(verdict) => self.settle(index, verdict),
-                Decision::Compare(hash) => {
-                    lane.comparing += 1;
-                    let plan = Arc::clone(&self.plan);
-                    let which = usize::from(plan.size(index) > batch::SMALL);
-                    let journals = self.engine.settings().journals.clone();
-                    let commit = self.commit(&plan.file(index));
-                    steps.spawn_blocking(move || {
-                        let local = plan.file(index).local;
-                        let same = hash_file(&local);
-                        let same = same
-                            .map(|(_, got)| got == hash)
-                            .map_err(UploadFailure::from);
-                        // An earlier run may have saved it without hearing of it. Whoever is at
-                        // the same upload now ends it himself.
-                        if let (Ok(true), Some(journals)) = (&same, journals) {
-                            drop(journals.settle(&local, &commit));
-                        }
-                        (which, Step::Compared(index, same))
-                    });
-                }
-            }
+            let found = self.existing.at(&self.plan.there(index));
+            let size = Some(self.plan.size(index));
+            let decision = self.options.if_exists.before(size, found);
+            self.act(lane, index, decision, steps);
         }
     }
 
-    fn decide(&self, index: usize) -> Decision {
-        let size = self.plan.size(index);
-        let found = self.existing.at(&self.plan.there(index));
-        match (&self.options.if_exists, found) {
-            (_, None) => Decision::Send,
-            (IfExists::Skip, Some(_)) => Decision::Settled(Verdict::Skipped),
-            (_, Some(Found::Folder)) => Decision::Settled(self.in_the_way(index, "a folder")),
-            (
-                IfExists::Fail | IfExists::SkipSame,
-                Some(Found::File {
-                    size: there,
-                    hash: Some(hash),
-                }),
-            ) if there == size => Decision::Compare(hash),
-            (IfExists::Fail, Some(Found::File { .. })) => {
-                Decision::Settled(self.in_the_way(index, "a file with other bytes"))
+    fn act(
+        &mut self,
+        lane: &mut Lane,
+        index: usize,
+        decision: Before,
+        steps: &mut JoinSet<(usize, Step)>,
+    ) {
+        match decision {
+            Before::Send => self.ready(lane, index),
+            Before::Skip => self.settle(index, Verdict::Skipped),
+            Before::InTheWay(what) => {
+                let path = self.plan.there(index).as_str().to_owned();
+                let failure = UploadFailure::Exists { path, what };
+                self.settle(index, Verdict::Refused(failure));
             }
-            (_, Some(Found::File { .. })) => Decision::Send,
+            Before::Compare(hash) => {
+                lane.comparing += 1;
+                let plan = Arc::clone(&self.plan);
+                let which = usize::from(plan.size(index) > batch::SMALL);
+                let journals = self.engine.settings().journals.clone();
+                let commit = self.commit(&plan.file(index));
+                steps.spawn_blocking(move || {
+                    let local = plan.file(index).local;
+                    let same = hash_file(&local);
+                    let same = same
+                        .map(|(_, got)| got == hash)
+                        .map_err(UploadFailure::from);
+                    // An earlier run may have saved it without hearing of it. Whoever is at
+                    // the same upload now ends it himself.
+                    if let (Ok(true), Some(journals)) = (&same, journals) {
+                        drop(journals.settle(&local, &commit));
+                    }
+                    (which, Step::Compared(index, same))
+                });
+            }
         }
-    }
-
-    fn in_the_way(&self, index: usize, what: &'static str) -> Verdict {
-        let path = self.plan.there(index).as_str().to_owned();
-        Verdict::Refused(UploadFailure::Exists { path, what })
     }
 
     fn ready(&mut self, lane: &mut Lane, index: usize) {
@@ -310,11 +294,9 @@ impl Run {
             let file = self.plan.file(index);
             let (engine, commit) = (self.engine.clone(), self.commit(&file));
             steps.spawn(async move {
-                let opened = spawn_blocking(move || Source::open(file.local)).await;
-                let outcome = match opened {
-                    Ok(Ok(source)) => Upload::new(&engine, source, commit).run().await,
-                    Ok(Err(error)) => Outcome::Refused(error.into()),
-                    Err(error) => std::panic::resume_unwind(error.into_panic()),
+                let outcome = match blocking(move || Source::open(file.local)).await {
+                    Ok(source) => Upload::new(&engine, source, commit).run().await,
+                    Err(error) => Outcome::Refused(error.into()),
                 };
                 (1, Step::Sent(vec![(index, outcome)]))
             });
@@ -348,22 +330,23 @@ impl Run {
         }
         let mut made = JoinSet::new();
         for folder in missing {
-            if made.len() >= self.engine.width() {
-                self.folder_made(made.join_next().await);
+            if made.len() >= self.engine.width()
+                && let Some(ended) = made.join_next().await
+            {
+                self.folder_made(joined(ended));
             }
             let engine = self.engine.clone();
             made.spawn(async move { make_folder(&engine, &folder).await });
         }
-        while !made.is_empty() {
-            self.folder_made(made.join_next().await);
+        while let Some(ended) = made.join_next().await {
+            self.folder_made(joined(ended));
         }
     }
 
-    fn folder_made(&mut self, made: Option<Result<Option<UploadFailure>, tokio::task::JoinError>>) {
+    fn folder_made(&mut self, made: Option<UploadFailure>) {
         match made {
-            None => {}
-            Some(Ok(None)) => self.summary.folders += 1,
-            Some(Ok(Some(failure))) => {
+            None => self.summary.folders += 1,
+            Some(failure) => {
                 self.summary.refused += 1;
                 self.engine.tell(Event::Settled {
                     file: Arc::from(""),
@@ -371,7 +354,6 @@ impl Run {
                     verdict: Arc::new(Verdict::Refused(failure)),
                 });
             }
-            Some(Err(error)) => std::panic::resume_unwind(error.into_panic()),
         }
     }
 }

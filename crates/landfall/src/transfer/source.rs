@@ -1,5 +1,6 @@
 //! Where an upload's bytes come from.
 
+use super::blocking::blocking;
 use bytes::{Bytes, BytesMut};
 use landfall_protocol::hash::BodyHasher;
 use landfall_protocol::{ContentHash, ContentHasher, Timestamp};
@@ -9,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::sync::mpsc;
-use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::task::JoinHandle;
 
 /// The content of an upload.
 pub struct Source(pub(super) Kind);
@@ -328,13 +329,11 @@ async fn read_file(opened: Opened, chunk: usize, slot: Slot) {
     let mut opened = opened;
     let mut hasher = ContentHasher::new();
     while let Ok(permit) = slot.reserve().await {
-        let reading = spawn_blocking(move || {
+        let (back, piece) = blocking(move || {
             let piece = file_piece(&opened, chunk, hasher);
             (opened, piece)
-        });
-        let Ok((back, piece)) = reading.await else {
-            return;
-        };
+        })
+        .await;
         opened = back;
         match piece {
             Ok((piece, next)) => {
@@ -381,10 +380,7 @@ async fn read_stream(
             return permit.send(Err(SourceError::Stream { name, why }));
         }
         let last = data.len() < chunk;
-        let hashing = spawn_blocking(move || piece(data.freeze(), hasher, last));
-        let Ok((piece, next)) = hashing.await else {
-            return;
-        };
+        let (piece, next) = blocking(move || piece(data.freeze(), hasher, last)).await;
         hasher = next;
         permit.send(Ok(piece));
         if last {

@@ -2,7 +2,8 @@
 
 use super::engine::Engine;
 use super::events::Event;
-use super::existing::{Existing, Found};
+use super::existing::Existing;
+use super::if_exists::Found;
 use super::outcome::UploadFailure;
 use super::plan::{Plan, Root};
 use super::verdict::{Summary, Verdict};

@@ -1,48 +1,14 @@
 //! How a plan is to be carried out, and what came of it.
 
 use super::existing::LookFailure;
+use super::if_exists::IfExists;
 use super::outcome::{Outcome, OutcomeUnknown, UploadFailure, Uploaded};
 use super::plan::PlanError;
 use super::walk::WalkError;
 use landfall_protocol::path::{Malformed, WritePathOrId};
-use landfall_protocol::types::files::{CommitInfo, WriteError, WriteMode};
+use landfall_protocol::types::files::{CommitInfo, WriteError};
 use landfall_protocol::types::sessions::UploadSessionFinishError;
-use landfall_protocol::{DisplayPath, Rev, Timestamp};
-
-/// What to do about a file that is there.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum IfExists {
-    /// Fail, unless its bytes are the same.
-    #[default]
-    Fail,
-    /// Replace it; the service keeps the old revision.
-    Overwrite,
-    /// Leave it if its bytes are the same, replace it otherwise.
-    SkipSame,
-    /// Leave it as it is.
-    Skip,
-    /// Save under another name.
-    Rename,
-    /// Replace this revision and no other.
-    Revision(Rev),
-}
-
-impl IfExists {
-    /// The mode of a commit that does so, and whether it takes another name on a conflict.
-    pub fn mode(&self) -> (WriteMode, bool) {
-        match self {
-            Self::Fail | Self::Skip => (WriteMode::Add, false),
-            Self::Overwrite | Self::SkipSame => (WriteMode::Overwrite, false),
-            Self::Rename => (WriteMode::Add, true),
-            Self::Revision(rev) => (WriteMode::Update(rev.clone()), false),
-        }
-    }
-
-    /// Whether it matters what is there before anything is sent.
-    pub(super) fn looks_first(&self) -> bool {
-        matches!(self, Self::Fail | Self::SkipSame | Self::Skip)
-    }
-}
+use landfall_protocol::{DisplayPath, Timestamp};
 
 /// How files are saved.
 #[derive(Clone, Debug)]

@@ -289,3 +289,31 @@ fn a_service_in_trouble_for_long_is_come_back_to() {
         assert_eq!(count(&requests, APPEND), 0);
     });
 }
+
+#[test]
+fn a_file_that_got_small_and_goes_with_others_leaves_no_journal() {
+    with_server(async |server| {
+        let world = World::new();
+        world.stopped_at(&server, 2).await;
+        assert_eq!(world.journals().list().unwrap().len(), 1);
+        std::fs::write(world.source(), "small").unwrap();
+        std::fs::write(world.dir.path().join("other"), "too").unwrap();
+        let mut plan = transfer::Plan::new();
+        for (name, there) in [("source", "/file.bin"), ("other", "/other.bin")] {
+            let local = world.dir.path().join(name);
+            let size = std::fs::metadata(&local).unwrap().len();
+            plan.add_file(local, DisplayPath::parse(there).unwrap(), size, None);
+        }
+        let proxy = Proxy::start(server.address(), Plan::new()).await;
+        let settings = Settings {
+            journals: Some(world.journals()),
+            ..settings()
+        };
+        let engine = Engine::new(client(&server, &proxy), settings);
+        let summary = engine.put(plan, PutOptions::default()).await.unwrap();
+        assert_eq!(summary.uploaded, 2);
+        let batches = "files/upload_session/start_batch";
+        assert_eq!(proxy.finish().get(batches), Some(&1));
+        world.is_forgotten();
+    });
+}

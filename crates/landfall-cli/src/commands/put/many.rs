@@ -55,8 +55,9 @@ pub(super) async fn run(args: &Put, srcs: &[PathBuf], remote: &Remote, out: Outp
         delete: args.delete.then_some(args.max_delete),
     };
     output::if_interrupted(match args.if_exists {
-        IfExists::Overwrite | IfExists::Rename => {
-            "stopped; to go on, leave what is there by --if-exists skip-same"
+        IfExists::Overwrite => "stopped; to go on, leave what is there by --if-exists skip-same",
+        IfExists::Rename => {
+            "stopped; the same command goes on, and saves once more what got another name"
         }
         _ => "stopped; the same command goes on where it was",
     });

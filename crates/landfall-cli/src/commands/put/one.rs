@@ -9,9 +9,9 @@ use crate::paths::{RemotePath, means_into};
 use crate::progress::Progress;
 use crate::remote::Remote;
 use landfall::Client;
-use landfall::transfer::{Outcome, Source, Upload, UploadFailure, hash_file};
-use landfall_protocol::Rev;
+use landfall::transfer::{Before, Found, Outcome, Source, Upload, UploadFailure, hash_file};
 use landfall_protocol::types::files::{CommitInfo, FileMetadata, Metadata};
+use landfall_protocol::{ContentHash, Rev};
 use serde_json::{Map, Value, json};
 use std::path::Path;
 
@@ -50,21 +50,14 @@ pub(super) async fn run(args: &Put, src: &Path, remote: &Remote, out: Output) ->
     };
     let (path, found) = target(client, args, src).await?;
 
-    if let Some(found) = &found {
-        match answer_without_sending(args, src, &source, found).await? {
-            Some(status) => {
-                // An earlier run may have saved it without hearing of it.
-                if let (Status::AlreadyThere, Ok(journals)) = (status, journals(remote)) {
-                    drop(journals.settle(src, &CommitInfo::new(path.to_write()?)));
-                }
-                return tell(out, status, path_of(found), metadata_fields(found));
-            }
-            None if matches!(found, Metadata::Folder(_)) && args.if_exists != IfExists::Rename => {
-                let why = "a folder is there; choose another name";
-                return Err(Fail::new(Exit::Conflict, what(), why));
-            }
-            None => {}
+    if let Some(found) = &found
+        && let Some(status) = answer_without_sending(args, src, &source, found).await?
+    {
+        // An earlier run may have saved it without hearing of it.
+        if let (Status::AlreadyThere, Ok(journals)) = (status, journals(remote)) {
+            drop(journals.settle(src, &CommitInfo::new(path.to_write()?)));
         }
+        return tell(out, status, path_of(found), metadata_fields(found));
     }
 
     let mut commit = CommitInfo::new(path.to_write()?);
@@ -169,46 +162,37 @@ async fn answer_without_sending(
     source: &Source,
     found: &Metadata,
 ) -> Result<Option<Status>> {
-    if args.if_rev.is_some() {
-        return Ok(None);
-    }
-    match args.if_exists {
-        IfExists::Skip => Ok(Some(Status::Skipped)),
-        IfExists::Overwrite | IfExists::Rename => Ok(None),
-        IfExists::Fail | IfExists::SkipSame => {
-            // Of a stream only its end tells; the service compares then.
-            let (Metadata::File(file), Some(size)) = (found, source.size()) else {
-                return Ok(None);
+    let policy = args.policy();
+    let decision = match policy.before(source.size(), Found::of(found)) {
+        Before::Compare(hash) if hash_of(src).await? == hash => {
+            return Ok(Some(Status::AlreadyThere));
+        }
+        Before::Compare(_) => policy.if_different(),
+        decision => decision,
+    };
+    match decision {
+        Before::Send | Before::Compare(_) => Ok(None),
+        Before::Skip => Ok(Some(Status::Skipped)),
+        Before::InTheWay(what) => {
+            let way_out = match found {
+                Metadata::Folder(_) => "; choose another name",
+                _ => way_out(args),
             };
-            if size == file.size && same_bytes(src, file).await? {
-                return Ok(Some(Status::AlreadyThere));
-            }
-            if args.if_exists == IfExists::SkipSame {
-                return Ok(None);
-            }
             Err(Fail::new(
                 Exit::Conflict,
                 format_args!("can't put {} at {}", shown(src), path_of(found)),
-                format_args!("a file with other bytes is there{}", way_out(args)),
+                format_args!("{what} is there{way_out}"),
             ))
         }
     }
 }
 
-async fn same_bytes(src: &Path, file: &FileMetadata) -> Result<bool> {
+async fn hash_of(src: &Path) -> Result<ContentHash> {
     let path = src.to_owned();
-    let hashing = tokio::task::spawn_blocking(move || hash_file(&path));
-    let hashed = hashing.await;
-    let hashed = hashed.map_err(|_| {
-        let what = format!("can't put {}", shown(src));
-        Fail::new(
-            Exit::Other,
-            what,
-            "its hash could not be computed; try again",
-        )
-    })?;
+    let hashed = tokio::task::spawn_blocking(move || hash_file(&path)).await;
+    let hashed = hashed.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));
     let (_, hash) = hashed.map_err(|error| Fail::plain(&error))?;
-    Ok(file.content_hash == Some(hash))
+    Ok(hash)
 }
 
 fn rev_of(found: &Metadata) -> Option<&Rev> {

@@ -8,6 +8,7 @@ use super::DownloadFailure;
 use super::origin::{Answer, Ended, Origin};
 use super::patience::Patience;
 use super::prefix::Prefix;
+use crate::transfer::blocking::joined;
 use crate::transfer::blocks::Block;
 use crate::transfer::progress::FileProgress;
 use crate::{ByteRange, Fault};
@@ -65,9 +66,7 @@ impl Ranges<'_> {
             tokio::select! {
                 biased;
                 Some(ended) = fetching.join_next() => {
-                    // Nobody aborts them while they are waited for.
-                    let ended: Fetched = ended
-                        .unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));
+                    let ended: Fetched = joined(ended);
                     fetched.insert(ended.from, ended);
                 }
                 blocks = engine.blocks().borrow(blocks_of(&range)), if more => {

@@ -1,4 +1,4 @@
-use super::{Found, JournalError, Journals, Opened};
+use super::{JournalError, Journals, Left, Opened};
 use landfall_protocol::path::WritePathOrId;
 use landfall_protocol::types::files::CommitInfo;
 use landfall_protocol::{BlockDigests, BlockHasher, SessionId};
@@ -32,7 +32,7 @@ impl World {
         Journals::new(self.dir.path().join("uploads"), "lab")
     }
 
-    fn open(&self) -> Result<(super::Journal, Found), JournalError> {
+    fn open(&self) -> Result<(super::Journal, Left), JournalError> {
         let source = Opened::new(self.source.clone()).unwrap();
         self.journals().open(&source, &self.commit)
     }
@@ -45,7 +45,7 @@ impl World {
 
     /// A journal of an upload whose first block is stored.
     fn begun(&self) -> BlockDigests {
-        assert_eq!(self.open().unwrap().1, Found::Nothing);
+        assert_eq!(self.open().unwrap().1, Left::Nothing);
         let (mut journal, _) = self.open().unwrap();
         journal.began(&SessionId::from_stored("s1")).unwrap();
         let digests = digests();
@@ -70,12 +70,12 @@ fn what_was_stored_is_known_to_the_next_run() {
     let world = World::new();
     world.begun();
     let (journal, found) = world.open().unwrap();
-    assert_eq!(found, Found::Stored);
+    assert_eq!(found, Left::Stored);
     assert_eq!(journal.session(), Some(&SessionId::from_stored("s1")));
     assert_eq!(journal.stored().bytes(), 4 * MIB as u64);
     assert!(!journal.is_closed() && !journal.is_finishing(&world.commit));
     journal.remove().unwrap();
-    assert_eq!(world.open().unwrap().1, Found::Nothing);
+    assert_eq!(world.open().unwrap().1, Left::Nothing);
 }
 
 #[test]
@@ -90,11 +90,11 @@ fn a_journal_cut_at_any_byte_tells_no_more_than_what_was_done_and_goes_on() {
         let (mut journal, found) = world.open().unwrap();
         let stored = journal.stored().bytes();
         match found {
-            Found::Nothing => assert_eq!((journal.session(), stored), (None, 0)),
-            Found::Stored => assert!(stored == 0 || length == whole.len()),
+            Left::Nothing => assert_eq!((journal.session(), stored), (None, 0)),
+            Left::Stored => assert!(stored == 0 || length == whole.len()),
             found => panic!("{length}: {found:?}"),
         }
-        seen[usize::from(found == Found::Stored) + usize::from(stored > 0)] += 1;
+        seen[usize::from(found == Left::Stored) + usize::from(stored > 0)] += 1;
         // And what is added then is read again.
         journal.began(&SessionId::from_stored("s2")).unwrap();
         journal.add(1, &digests()).unwrap();
@@ -119,7 +119,7 @@ fn damaged_lines_and_all_behind_them_are_not_believed() {
     fs::write(&file, &text).unwrap();
     append(&file, b"\n");
     let (journal, found) = world.open().unwrap();
-    assert_eq!((found, journal.stored().bytes()), (Found::Stored, 0));
+    assert_eq!((found, journal.stored().bytes()), (Left::Stored, 0));
 }
 
 #[test]
@@ -132,7 +132,7 @@ fn a_source_that_changed_starts_anew() {
     let (journal, found) = world.open().unwrap();
     assert_eq!(
         (found, journal.session(), journal.stored().bytes()),
-        (Found::Changed, None, 0)
+        (Left::Changed, None, 0)
     );
 }
 
@@ -141,14 +141,14 @@ fn the_same_bytes_go_on_whatever_is_to_be_done_about_a_conflict() {
     let mut world = World::new();
     world.begun();
     world.commit.autorename = true;
-    assert_eq!(world.open().unwrap().1, Found::Stored);
+    assert_eq!(world.open().unwrap().1, Left::Stored);
     let listed = world.journals().list().unwrap();
     assert!(listed[0].commit.autorename);
     // Another place is another upload, but not another spelling of it.
     world.commit.path = WritePathOrId::parse("/docs/A.bin").unwrap();
-    assert_eq!(world.open().unwrap().1, Found::Stored);
+    assert_eq!(world.open().unwrap().1, Left::Stored);
     world.commit.path = WritePathOrId::parse("/docs/b.bin").unwrap();
-    assert_eq!(world.open().unwrap().1, Found::Nothing);
+    assert_eq!(world.open().unwrap().1, Left::Nothing);
 }
 
 #[test]
@@ -164,14 +164,14 @@ fn a_finish_whose_fate_is_open_is_only_gone_on_with_by_the_same_commit() {
     let (journal, found) = world.open().unwrap();
     assert_eq!(
         (found, journal.is_finishing(&world.commit)),
-        (Found::Stored, true)
+        (Left::Stored, true)
     );
     drop(journal);
     world.commit.autorename = true;
     let (mut journal, found) = world.open().unwrap();
     assert_eq!(
         (found, journal.is_finishing(&world.commit)),
-        (Found::Stored, false)
+        (Left::Stored, false)
     );
 
     // After a refusal the session is as before; the first doubt stays.
@@ -205,7 +205,7 @@ fn a_second_run_is_told_who_is_at_it() {
     ));
     drop(journal);
     assert_eq!(world.journals().list().unwrap()[0].held_by, None);
-    assert_eq!(world.open().unwrap().1, Found::Nothing);
+    assert_eq!(world.open().unwrap().1, Left::Nothing);
 }
 
 #[test]
@@ -245,5 +245,5 @@ fn a_session_near_its_end_of_life_is_not_gone_on_with() {
     append(&file, &record.line());
     assert!(world.journals().list().unwrap()[0].is_expired());
     let (journal, found) = world.open().unwrap();
-    assert_eq!((found, journal.session()), (Found::Expired, None));
+    assert_eq!((found, journal.session()), (Left::Expired, None));
 }
