@@ -8,7 +8,7 @@ use super::finish::ToSave;
 use super::governor::Governor;
 use super::journal::Journals;
 use super::outcome::Outcome;
-use super::retry::{Attempts, RetryPolicy, is_worth_repeating};
+use super::retry::{Attempts, RetryPolicy};
 use crate::transport::Bandwidth;
 use crate::{CallError, Client, Failure, Payload, Reply};
 use landfall_protocol::limits::{CLIENT_BODY, HASH_BLOCK};
@@ -172,11 +172,7 @@ impl Engine {
         what: &'static str,
         error: CallError<E>,
     ) -> Result<(), CallError<E>> {
-        if !is_worth_repeating(&error) {
-            return Err(error);
-        }
-        let asked = error.retry_after();
-        let Some(wait) = attempts.failed(asked) else {
+        let Some(wait) = attempts.next(&error) else {
             return Err(error);
         };
         let everybody = match error.failure() {
@@ -200,14 +196,7 @@ impl Engine {
             // The next turn comes after it.
             return Ok(());
         }
-        self.tell(Event::Retry {
-            what,
-            why: error.to_string(),
-            failures: attempts.failures(),
-            wait,
-        });
-        drop(error);
-        tokio::time::sleep(wait).await;
+        attempts.wait(what, error, wait, &**self.events()).await;
         Ok(())
     }
 

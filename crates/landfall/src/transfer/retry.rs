@@ -82,19 +82,22 @@ impl Attempts {
         (lasted + wait <= self.policy.patience).then_some(wait)
     }
 
-    /// After a failed call: waits if it is worth repeating, else gives the error back.
-    pub(super) async fn again<E: Debug>(
-        &mut self,
+    /// Counts a failed call; the wait before the next attempt, or `None` if there is none worth
+    /// making.
+    pub(super) fn next<E: Debug>(&mut self, error: &CallError<E>) -> Option<Duration> {
+        is_worth_repeating(error)
+            .then(|| self.failed(error.retry_after()))
+            .flatten()
+    }
+
+    /// Says why, and waits.
+    pub(super) async fn wait<E: Debug>(
+        &self,
         what: &'static str,
         error: CallError<E>,
+        wait: Duration,
         events: &dyn Events,
-    ) -> Result<(), CallError<E>> {
-        if !is_worth_repeating(&error) {
-            return Err(error);
-        }
-        let Some(wait) = self.failed(error.retry_after()) else {
-            return Err(error);
-        };
+    ) {
         events.event(Event::Retry {
             what,
             why: error.to_string(),
@@ -103,13 +106,12 @@ impl Attempts {
         });
         drop(error);
         tokio::time::sleep(wait).await;
-        Ok(())
     }
 }
 
 /// Whether the same call may succeed later. An answer that nobody can read may hide a success,
 /// or a proxy's bad moment.
-pub(super) fn is_worth_repeating<E: Debug>(error: &CallError<E>) -> bool {
+fn is_worth_repeating<E: Debug>(error: &CallError<E>) -> bool {
     error.class() == Class::Temporary || error.may_have_happened()
 }
 
@@ -148,7 +150,10 @@ where
             {
                 return Err(error);
             }
-            Err(error) => attempts.again(what, error, events).await?,
+            Err(error) => match attempts.next(&error) {
+                Some(wait) => attempts.wait(what, error, wait, events).await,
+                None => return Err(error),
+            },
         }
     }
 }
