@@ -16,16 +16,21 @@ pub(super) fn quota(text: &str) -> Result<Quota, String> {
     }
 }
 
+/// Bytes. As `dd` and others have it, `M` is `MiB`, and `MB` is a million.
 pub(super) fn size(text: &str) -> Result<u64, String> {
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let (number, unit) = text.split_at(digits);
     let unit: u64 = match unit.trim_start() {
         "" | "B" => 1,
-        "KiB" => 1 << 10,
-        "MiB" => 1 << 20,
-        "GiB" => 1 << 30,
-        "TiB" => 1 << 40,
-        _ => return Err("must be a number with or without KiB, MiB, GiB, TiB".into()),
+        "k" | "K" | "KiB" => 1 << 10,
+        "M" | "MiB" => 1 << 20,
+        "G" | "GiB" => 1 << 30,
+        "T" | "TiB" => 1 << 40,
+        "kB" | "KB" => 1_000,
+        "MB" => 1_000_000,
+        "GB" => 1_000_000_000,
+        "TB" => 1_000_000_000_000,
+        _ => return Err("must be a number with or without a unit, such as 40MB or 64MiB".into()),
     };
     let bytes = number
         .parse::<u64>()
@@ -90,7 +95,8 @@ mod tests {
         for text in [
             "",
             "GiB",
-            "1GB",
+            "1GX",
+            "1mb",
             "-1",
             "1.5GiB",
             "99999999999999999999",
@@ -99,6 +105,8 @@ mod tests {
             assert!(quota(text).is_err(), "{text}");
         }
         assert_eq!(size("64MiB"), Ok(64 << 20));
+        assert_eq!(size("64M"), Ok(64 << 20));
+        assert_eq!(size("40MB"), Ok(40_000_000));
         assert!(size("none").is_err());
     }
 }
