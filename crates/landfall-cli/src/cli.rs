@@ -2,6 +2,7 @@
 
 mod admin;
 mod global;
+pub(crate) mod help;
 mod put;
 mod quantity;
 pub(crate) mod session;
@@ -32,8 +33,9 @@ Examples:
   tar c src | landfall put - /backup/src.tar   from standard input
   landfall get /reports/report.pdf .
   landfall ls -l /reports
-  landfall --remote dropbox put big.iso /      with LANDFALL_TOKEN_FILE=~/.token
+  landfall --remote dropbox put big.iso /      with LANDFALL_TOKEN_FILE=~/.token";
 
+const NOTES: &str = "\
 Without --remote everything stays in a directory on this machine.
 
 Exit codes:
@@ -49,17 +51,19 @@ Environment:
   HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, NO_PROXY
                    the proxy to ask, and for what not; never asked for this machine";
 
-const DOCTOR: &str = "\
+const DOCTOR_EXAMPLES: &str = "\
 Examples:
   landfall doctor
-  landfall --remote dropbox --token-file ~/.token doctor
+  landfall --remote dropbox --token-file ~/.token doctor";
 
+const DOCTOR_NOTES: &str = "\
 Each line is ok, a warning (uploads may work nevertheless) or a problem, and says what to do. The
 exit code is that of the first problem.";
 
 /// Uploads to Dropbox, and to servers that speak its API, that finish.
 #[derive(Debug, Parser)]
-#[command(name = "landfall", version, propagate_version = true, after_help = EXAMPLES)]
+#[command(name = "landfall", version, propagate_version = true,
+    before_help = EXAMPLES, after_help = NOTES)]
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) global: Global,
@@ -83,8 +87,16 @@ pub(crate) enum Command {
     /// Delete a file, or a folder with all in it
     Rm(Rm),
     /// Move a file, or a folder with all in it
+    #[command(before_help = "\
+Examples:
+  landfall mv /docs/a.txt /docs/b.txt
+  landfall mv /docs /archive/                   as /archive/docs")]
     Mv(Relocate),
     /// Copy a file, or a folder with all in it; no byte goes over the network
+    #[command(before_help = "\
+Examples:
+  landfall cp /docs/a.txt /docs/b.txt
+  landfall cp /docs /archive/                   as /archive/docs")]
     Cp(Relocate),
     /// List what a file was, newest first
     Revs(Revs),
@@ -105,7 +117,7 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Remote(RemoteCommand),
     /// Look at all that an upload needs, changing nothing, and say what to do where it is missing
-    #[command(after_help = DOCTOR)]
+    #[command(before_help = DOCTOR_EXAMPLES, after_help = DOCTOR_NOTES)]
     Doctor,
     /// Print what makes a shell complete commands and options
     Completions(Completions),
@@ -114,12 +126,14 @@ pub(crate) enum Command {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "\
+#[command(
+    before_help = "\
 Examples:
   landfall --remote lab watch
-  landfall --remote lab watch --after 4711      go on after the event with this number
-
-Each line is a number, what happened and where. Muted changes are not shown.")]
+  landfall --remote lab watch --after 4711      go on after the event with this number",
+    after_help = "\
+Each line is a number, what happened and where. Muted changes are not shown."
+)]
 pub(crate) struct Watch {
     /// Begin after the event with this number, 0 for the oldest [default: with what happens next]
     #[arg(long, env = "LANDFALL_AFTER", value_name = "NUMBER")]
@@ -127,17 +141,19 @@ pub(crate) struct Watch {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "\
+#[command(
+    before_help = "\
 Examples:
   landfall get /docs/a.txt .
   landfall get /backup/src.tar - | tar t
   landfall get -r /docs copy                    what is in /docs, in the folder copy
-  landfall get -r /docs copy/                   the same in copy/docs
-
+  landfall get -r /docs copy/                   the same in copy/docs",
+    after_help = "\
 What was stopped or failed goes on with the same command.
 
 With -r, DEST becomes what the folder is, be it there already or not, unless it ends with a `/`
-or is `.`: then the folder goes into it. Files with the very same bytes are not downloaded again.")]
+or is `.`: then the folder goes into it. Files with the very same bytes are not downloaded again."
+)]
 pub(crate) struct Get {
     /// File to download, or folder
     pub(crate) path: String,
@@ -155,7 +171,7 @@ pub(crate) struct Get {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "\
+#[command(before_help = "\
 Examples:
   landfall ls
   landfall ls -rl /docs")]
@@ -172,14 +188,14 @@ pub(crate) struct Ls {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  landfall stat /docs/a.txt")]
+#[command(before_help = "Example:\n  landfall stat /docs/a.txt")]
 pub(crate) struct Stat {
     /// File or folder
     pub(crate) path: String,
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "\
+#[command(before_help = "\
 Examples:
   landfall rm /docs/a.txt
   landfall rm -r /docs")]
@@ -192,12 +208,7 @@ pub(crate) struct Rm {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "\
-Examples:
-  landfall mv /docs/a.txt /docs/b.txt
-  landfall cp /docs /archive/                   as /archive/docs
-
-What is at DEST already is never replaced.")]
+#[command(after_help = "What is at DEST already is never replaced.")]
 pub(crate) struct Relocate {
     /// File or folder
     pub(crate) src: String,
@@ -209,12 +220,14 @@ pub(crate) struct Relocate {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "\
+#[command(
+    before_help = "\
 Examples:
   landfall revs /docs/a.txt
-  landfall revs --follow /docs/a.txt            also where it was before it was moved
-
-Each line is the time of the commit, the size and the rev.")]
+  landfall revs --follow /docs/a.txt            also where it was before it was moved",
+    after_help = "\
+Each line is the time of the commit, the size and the rev."
+)]
 pub(crate) struct Revs {
     /// File, as it is or was
     pub(crate) path: String,
@@ -224,7 +237,7 @@ pub(crate) struct Revs {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "\
+#[command(before_help = "\
 Example:
   landfall restore /docs/a.txt 3a00000001       `landfall revs` lists the revs")]
 pub(crate) struct Restore {
@@ -235,20 +248,19 @@ pub(crate) struct Restore {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  landfall mkdir /docs/2026")]
+#[command(before_help = "Example:\n  landfall mkdir /docs/2026")]
 pub(crate) struct Mkdir {
     /// Folder to make
     pub(crate) path: String,
 }
 
 #[derive(Debug, Args)]
-#[command(group = ArgGroup::new("what").required(true).multiple(true).args(["data", "ephemeral"]), after_help = "\
+#[command(group = ArgGroup::new("what").required(true).multiple(true).args(["data", "ephemeral"]), before_help = "\
 Examples:
   landfall serve --data /srv/landfall
   landfall serve --data /srv/landfall --listen 0.0.0.0:443 --tls-cert chain.pem --tls-key key.pem
   landfall serve --ephemeral --listen 127.0.0.1:0
-  landfall serve --ephemeral --tls-dev          for programs that speak nothing but TLS
-
+  landfall serve --ephemeral --tls-dev          for programs that speak nothing but TLS", after_help = "\
 The first line on standard output says where it listens. With --ephemeral the token comes from
 LANDFALL_TOKEN, or is the second line. With TLS, SIGHUP reads the certificate again.")]
 pub(crate) struct Serve {
@@ -302,7 +314,7 @@ pub(crate) struct Serve {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "\
+#[command(before_help = "\
 Examples:
   landfall completions bash > ~/.local/share/bash-completion/completions/landfall
   landfall completions zsh > ~/.zfunc/_landfall   with ~/.zfunc in fpath
@@ -314,7 +326,7 @@ pub(crate) struct Completions {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "\
+#[command(before_help = "\
 Examples:
   landfall man | man -l -
   landfall man ~/.local/share/man/man1")]
@@ -325,12 +337,15 @@ pub(crate) struct Man {
 }
 
 #[derive(Debug, Subcommand)]
-#[command(after_help = "\
+#[command(before_help = "\
 Examples:
   landfall remote add office https://files.example.org --token-file ~/.office-token
   landfall remote use office")]
 pub(crate) enum RemoteCommand {
     /// Remember a server under a name; needs --token-file
+    #[command(before_help = "\
+Example:
+  landfall remote add office https://files.example.org --token-file ~/.office-token")]
     Add {
         /// Name for --remote
         name: String,
@@ -339,8 +354,13 @@ pub(crate) enum RemoteCommand {
         url: String,
     },
     /// List the remotes; `*` marks the one in use
+    #[command(before_help = "Example:\n  landfall remote list")]
     List,
     /// Choose the remote that commands go to
+    #[command(before_help = "\
+Examples:
+  landfall remote use dropbox
+  landfall remote use local                     the directory on this machine again")]
     Use {
         /// Its name
         name: String,
@@ -350,11 +370,12 @@ pub(crate) enum RemoteCommand {
 #[cfg(test)]
 mod tests {
     use super::Cli;
-    use clap::{Command, CommandFactory, Parser};
+    use super::help;
+    use clap::{Command, Parser};
 
     #[test]
     fn the_definition_is_consistent() {
-        Cli::command().debug_assert();
+        help::command().debug_assert();
     }
 
     #[test]
@@ -375,7 +396,7 @@ mod tests {
             }
             command.get_subcommands().for_each(look);
         }
-        let mut command = Cli::command();
+        let mut command = help::command();
         command.build();
         look(&command);
     }

@@ -1,9 +1,8 @@
 //! A run from its first argument to its exit code.
 
-use crate::cli::{Cli, Command};
+use crate::cli::{Cli, Command, help};
 use crate::exit::{Context, Exit, Fail, Result};
 use crate::{commands, log, output};
-use clap::Parser;
 use std::io;
 use std::process::ExitCode;
 
@@ -12,7 +11,7 @@ const WORKERS: usize = 2;
 
 /// Reads the command line, does what it says, and reports how it went.
 pub(crate) fn run() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = help::parse();
     output::set_manner(&cli.global);
     let exit = match log::start(&cli).and_then(|()| to_its_end(cli)) {
         Ok(()) => Exit::Ok,

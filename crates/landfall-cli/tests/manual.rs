@@ -1,10 +1,29 @@
-//! What shells and packagers ask the tool for: completions and manual pages.
+//! What people, shells and packagers ask the tool for: help, completions and manual pages.
 
 use landfall_testkit::{Run, Tool};
 use std::process::Stdio;
 
 fn tool() -> Tool {
     Tool::new(env!("CARGO_BIN_EXE_landfall"))
+}
+
+#[test]
+fn help_says_how_a_command_is_typed_before_all_there_is_to_type() {
+    let tool = tool();
+    for flag in ["-h", "--help"] {
+        let run = tool.run(["put", flag]);
+        let help = run.ok();
+        let at = |text: &str| help.find(text).unwrap_or_else(|| panic!("{text}: {help}"));
+        let order = [
+            at("Upload files and folders"),
+            at("Examples:"),
+            at("landfall put - /db.sql"),
+            at("Usage: landfall put"),
+            at("--if-exists <"),
+            at("A large file that was interrupted"),
+        ];
+        assert!(order.is_sorted(), "{order:?}: {help}");
+    }
 }
 
 #[test]
@@ -43,6 +62,11 @@ fn every_command_has_a_manual_page_with_its_options_and_their_environment() {
     }
     let put = page("landfall-put.1");
     assert!(put.contains("LANDFALL_IF_EXISTS") && put.contains("already"));
+    let (example, note) = (
+        put.find("landfall put a.txt"),
+        put.find("A large file that"),
+    );
+    assert!(example.is_some() && example < note, "{put}");
 }
 
 #[test]

@@ -17,7 +17,7 @@ pub(crate) struct Admin {
 }
 
 #[derive(Debug, Subcommand)]
-#[command(after_help = "\
+#[command(before_help = "\
 Examples:
   landfall admin --data /srv/landfall account add panda --display-name 'Panda'
   landfall admin --data /srv/landfall token create --account panda --expires 7d
@@ -37,6 +37,10 @@ pub(crate) enum AdminCommand {
     #[command(subcommand)]
     Quota(QuotaCommand),
     /// Remove what nothing refers to any more, as a running server does from time to time
+    #[command(before_help = "\
+Examples:
+  landfall admin --data /srv/landfall collect
+  landfall admin --data /srv/landfall collect --keep-revisions 30d")]
     Collect {
         /// Don't wait for downloads that may still be reading it
         #[arg(long, env = "LANDFALL_COLLECT_NOW", value_parser = FalseyValueParser::new())]
@@ -46,18 +50,28 @@ pub(crate) enum AdminCommand {
         keep_revisions: Option<Duration>,
     },
     /// Read every stored byte and compare it with its checksum
+    #[command(before_help = "\
+Examples:
+  landfall admin --data /srv/landfall check
+  landfall admin --data /srv/landfall check --rate 20MiB")]
     Check {
         /// Bytes per second, so that others can use the disk
         #[arg(long, env = "LANDFALL_CHECK_RATE", value_name = "SIZE", default_value = "none", value_parser = quota)]
         rate: Quota,
     },
     /// Copy all there is, as of now; the server may go on
+    #[command(before_help = "\
+Example:
+  landfall admin --data /srv/landfall backup /backup/monday")]
     Backup {
         /// Where to: a directory that is empty or not there
         #[arg(value_hint = ValueHint::DirPath)]
         dest: PathBuf,
     },
     /// Copy a backup into the data directory, which must be empty or not there
+    #[command(before_help = "\
+Example:
+  landfall admin --data /srv/restored restore /backup/monday")]
     Restore {
         /// What `backup` made
         #[arg(value_hint = ValueHint::DirPath)]
@@ -66,8 +80,15 @@ pub(crate) enum AdminCommand {
 }
 
 #[derive(Debug, Subcommand)]
+#[command(before_help = "\
+Examples:
+  landfall admin --data /srv/landfall account add panda --display-name 'Panda'
+  landfall admin --data /srv/landfall account list")]
 pub(crate) enum AccountCommand {
     /// Make an account and print its id
+    #[command(before_help = "\
+Example:
+  landfall admin --data /srv/landfall account add panda --display-name 'Panda'")]
     Add {
         /// Short name, for other admin commands
         name: String,
@@ -76,8 +97,14 @@ pub(crate) enum AccountCommand {
         display_name: Option<String>,
     },
     /// List the accounts, with what they use
+    #[command(before_help = "\
+Example:
+  landfall admin --data /srv/landfall account list")]
     List,
     /// Give an account another name
+    #[command(before_help = "\
+Example:
+  landfall admin --data /srv/landfall account rename panda red-panda")]
     Rename {
         /// Its name
         name: String,
@@ -85,16 +112,26 @@ pub(crate) enum AccountCommand {
         new: String,
     },
     /// Let nobody in with an account's tokens; everything is kept
+    #[command(before_help = "\
+Example:
+  landfall admin --data /srv/landfall account suspend panda")]
     Suspend {
         /// Its name
         name: String,
     },
     /// Let a suspended account in again
+    #[command(before_help = "\
+Example:
+  landfall admin --data /srv/landfall account resume panda")]
     Resume {
         /// Its name
         name: String,
     },
     /// Delete an account with all its files and their history; its name is free again
+    #[command(before_help = "\
+Examples:
+  landfall admin --data /srv/landfall account delete panda
+  landfall admin --data /srv/landfall account delete panda --yes")]
     Delete {
         /// Its name
         name: String,
@@ -105,14 +142,23 @@ pub(crate) enum AccountCommand {
 }
 
 #[derive(Debug, Subcommand)]
+#[command(before_help = "\
+Example:
+  landfall admin --data /srv/landfall session list --account panda")]
 pub(crate) enum AdminSessionCommand {
     /// List an account's unfinished sessions
+    #[command(before_help = "\
+Example:
+  landfall admin --data /srv/landfall session list --account panda")]
     List {
         /// Whose
         #[arg(long, env = "LANDFALL_ACCOUNT", value_name = "NAME")]
         account: String,
     },
     /// End an unfinished session
+    #[command(before_help = "\
+Example:
+  landfall admin --data /srv/landfall session abort --account panda $id")]
     Abort {
         /// Whose
         #[arg(long, env = "LANDFALL_ACCOUNT", value_name = "NAME")]
@@ -124,8 +170,15 @@ pub(crate) enum AdminSessionCommand {
 }
 
 #[derive(Debug, Subcommand)]
+#[command(before_help = "\
+Example:
+  landfall admin --data /srv/landfall quota set --account panda 20GiB")]
 pub(crate) enum QuotaCommand {
     /// Limit the bytes of an account's current files
+    #[command(before_help = "\
+Examples:
+  landfall admin --data /srv/landfall quota set --account panda 20GiB
+  landfall admin --data /srv/landfall quota set --account panda none")]
     Set {
         /// Whose
         #[arg(long, env = "LANDFALL_ACCOUNT", value_name = "NAME")]
@@ -137,20 +190,34 @@ pub(crate) enum QuotaCommand {
 }
 
 #[derive(Debug, Subcommand)]
+#[command(before_help = "\
+Examples:
+  landfall admin --data /srv/landfall token create --account panda --expires 7d
+  landfall admin --data /srv/landfall token list --account panda")]
 pub(crate) enum TokenCommand {
     /// List an account's tokens by their ids; what they are is known to nobody
+    #[command(before_help = "\
+Example:
+  landfall admin --data /srv/landfall token list --account panda")]
     List {
         /// Whose
         #[arg(long, env = "LANDFALL_ACCOUNT", value_name = "NAME")]
         account: String,
     },
     /// Make a token useless, at once
+    #[command(before_help = "\
+Example:
+  landfall admin --data /srv/landfall token revoke $id      `token list` has the ids")]
     Revoke {
         /// Its id, from `token list`
         #[arg(allow_hyphen_values = true)]
         id: String,
     },
     /// Make an access token and print it; it is not shown again
+    #[command(before_help = "\
+Examples:
+  landfall admin --data /srv/landfall token create --account panda --expires 7d
+  landfall admin --data /srv/landfall token create --account panda --scope files.content.write")]
     Create {
         /// Whose token
         #[arg(long, env = "LANDFALL_ACCOUNT", value_name = "NAME")]

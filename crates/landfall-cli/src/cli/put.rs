@@ -8,7 +8,8 @@ use landfall_protocol::{Rev, Timestamp};
 use std::path::PathBuf;
 
 #[derive(Debug, Args)]
-#[command(after_help = "\
+#[command(
+    before_help = "\
 Examples:
   landfall put a.txt /docs/                     as /docs/a.txt
   landfall put a.txt /docs/b.txt --if-exists overwrite
@@ -16,11 +17,12 @@ Examples:
   landfall put -r photos /backup/photos         what is in it, as what is in /backup/photos
   landfall put -r photos /backup/               the same: a final `/` means into
   landfall put -r photos /backup/photos --if-exists skip-same --delete
-  pg_dump db | landfall put - /db.sql
-
+  pg_dump db | landfall put - /db.sql",
+    after_help = "\
 A large file that was interrupted goes on where it was: give the same command again. So does a
 folder; what is there already is not sent again. `fail`, the default, is no error if the very same
-bytes are there.")]
+bytes are there."
+)]
 pub(crate) struct Put {
     /// Files and, with -r, folders to upload; `-` for standard input
     #[arg(required = true, value_hint = ValueHint::AnyPath, value_name = "SRC")]

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 #[derive(Debug, Subcommand)]
-#[command(after_help = "\
+#[command(before_help = "\
 Example:
   id=$(landfall session start)
   landfall session append --session $id --offset 0 --data part1
@@ -34,6 +34,11 @@ pub(crate) enum Session {
 }
 
 #[derive(Debug, Args)]
+#[command(before_help = "\
+Examples:
+  landfall session start
+  landfall session start --data part1
+  landfall session start --concurrent         for pieces in any order")]
 pub(crate) struct Start {
     #[command(flatten)]
     pub(crate) data: Data,
@@ -46,6 +51,9 @@ pub(crate) struct Start {
 }
 
 #[derive(Debug, Args)]
+#[command(before_help = "\
+Example:
+  landfall session start-batch --count 100")]
 pub(crate) struct StartBatch {
     /// How many, at most 1000
     #[arg(long, env = "LANDFALL_COUNT", value_name = "N",
@@ -57,6 +65,10 @@ pub(crate) struct StartBatch {
 }
 
 #[derive(Debug, Args)]
+#[command(before_help = "\
+Examples:
+  landfall session append --session $id --offset 0 --data part1
+  landfall session append --session $id --offset 1024 --data part2 --close")]
 pub(crate) struct Append {
     #[command(flatten)]
     pub(crate) cursor: Cursor,
@@ -68,6 +80,9 @@ pub(crate) struct Append {
 }
 
 #[derive(Debug, Args)]
+#[command(before_help = "\
+Example:
+  landfall session append-batch --close one.txt=$a@0 two.txt=$b@0")]
 pub(crate) struct AppendBatch {
     /// The file to add, to which session, and the bytes uploaded to it so far; at most 1000
     #[arg(required = true, value_name = "FILE=SESSION@OFFSET")]
@@ -80,6 +95,11 @@ pub(crate) struct AppendBatch {
 }
 
 #[derive(Debug, Args)]
+#[command(before_help = "\
+Examples:
+  landfall session finish --session $id --offset 1024 --path /docs/a.txt
+  landfall session finish --session $id --offset 1024 --path /docs/a.txt --data rest
+  landfall session finish --session $id --offset 0 --path /docs/empty --mode overwrite")]
 pub(crate) struct Finish {
     #[command(flatten)]
     pub(crate) cursor: Cursor,
@@ -93,6 +113,9 @@ pub(crate) struct Finish {
 }
 
 #[derive(Debug, Args)]
+#[command(before_help = "\
+Example:
+  landfall session finish-batch /docs/1.txt=$a@1024 /docs/2.txt=$b@2048")]
 pub(crate) struct FinishBatch {
     /// Where to, which session, and the bytes in it; at most 1000
     #[arg(required = true, value_name = "PATH=SESSION@OFFSET")]

@@ -4,15 +4,18 @@ use super::transfer::Transfer;
 use clap::{Args, Subcommand};
 
 #[derive(Debug, Subcommand)]
-#[command(after_help = "\
+#[command(
+    before_help = "\
 Examples:
   landfall uploads list
   landfall uploads resume                       all that were begun to the same remote
-  landfall uploads forget 1a2b3c4d5e6f
-
-The command that began an upload goes on with it as well.")]
+  landfall uploads forget 1a2b3c4d5e6f",
+    after_help = "\
+The command that began an upload goes on with it as well."
+)]
 pub(crate) enum Uploads {
     /// List uploads that were begun and not finished, oldest first
+    #[command(before_help = "Example:\n  landfall uploads list")]
     List,
     /// Go on with unfinished uploads to this remote
     Resume(ResumeUploads),
@@ -21,6 +24,10 @@ pub(crate) enum Uploads {
 }
 
 #[derive(Debug, Args)]
+#[command(before_help = "\
+Examples:
+  landfall uploads resume                       all that were begun to the same remote
+  landfall uploads resume 1a2b3c4d5e6f")]
 pub(crate) struct ResumeUploads {
     /// Those to go on with [default: all]
     pub(crate) ids: Vec<String>,
@@ -29,6 +36,9 @@ pub(crate) struct ResumeUploads {
 }
 
 #[derive(Debug, Args)]
+#[command(before_help = "\
+Example:
+  landfall uploads forget 1a2b3c4d5e6f          `landfall uploads list` has the ids")]
 pub(crate) struct ForgetUpload {
     /// Those to forget
     #[arg(required = true)]

@@ -1,13 +1,12 @@
 //! `completions`: what makes a shell complete commands and options.
 
-use crate::cli::{Cli, Completions};
+use crate::cli::{Completions, help};
 use crate::exit::Result;
 use crate::output;
-use clap::CommandFactory;
 
 pub(crate) fn run(args: &Completions) -> Result<()> {
     // Made in memory first: the generator panics where it can't write.
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut Cli::command(), "landfall", &mut script);
+    clap_complete::generate(args.shell, &mut help::command(), "landfall", &mut script);
     output::bytes(&script)
 }
