@@ -4,6 +4,7 @@
 mod cli;
 mod commands;
 mod exit;
+mod human;
 mod log;
 mod output;
 mod paths;

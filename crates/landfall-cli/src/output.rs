@@ -98,10 +98,15 @@ pub(crate) fn set_manner(global: &Global) {
     let lines_between = global.verbose > 0 && global.log_file.is_none();
     let manner = Manner {
         notes: !global.quiet,
-        bars: !global.quiet && !lines_between && io::stderr().is_terminal(),
+        bars: !global.quiet && !lines_between && can_draw(),
     };
     // Nobody sets it twice, and the first would count.
     let _ = MANNER.set(manner);
+}
+
+/// Whether stderr is a terminal whose cursor can be moved.
+fn can_draw() -> bool {
+    io::stderr().is_terminal() && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
 }
 
 /// Whether progress is shown by bars.

@@ -1,34 +1,43 @@
-//! How far a transfer is, and why it waits: a bar on a terminal, else a line now and then.
+//! How far a transfer is, and why it waits: bars on a terminal, else a line now and then.
 
+mod bars;
+mod frame;
 mod meter;
+mod speed;
 
 use crate::cli::ProgressWhen;
+use crate::human::size;
 use crate::output::{self, Output, event, fields};
-use indicatif::{HumanBytes, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use bars::Bars;
 use landfall::transfer::{Event, Events, Verdict};
 use meter::Meter;
 use serde_json::{Value, json};
+use std::io::{self, IsTerminal};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::task::JoinHandle;
 
+/// Time between two looks of bars.
+const FRAMES: Duration = Duration::from_millis(100);
 /// Time between two lines.
 const LINES: Duration = Duration::from_secs(10);
 /// The same for people who can't have enough of them.
 const MANY_LINES: Duration = Duration::from_secs(1);
 
-/// Shows what a transfer does. Clones share what they show.
-#[derive(Clone)]
+/// Shows what a transfer does, until it is dropped.
 pub(crate) struct Progress {
     shared: Arc<Shared>,
+    /// Tasks of a transfer that is given up end a bit later than the command, which decides.
+    is_for_tasks: bool,
 }
 
 struct Shared {
-    bar: ProgressBar,
-    meter: Mutex<Meter>,
+    bars: Bars,
+    meter: Arc<Mutex<Meter>>,
     /// Where events go that scripts read.
     out: Option<Output>,
-    lines: Mutex<Option<JoinHandle<()>>>,
+    /// What shows the meter from time to time.
+    showing: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Progress {
@@ -43,79 +52,88 @@ impl Progress {
         let bars = output::has_bars() && when != ProgressWhen::Never;
         let progress = Self::with(name, out.is_json().then_some(out), bars);
         let every = match when {
-            _ if bars => None,
+            _ if !progress.shared.bars.is_hidden() => None,
             ProgressWhen::Never => None,
             ProgressWhen::Auto if !out.is_json() && !output::has_notes() => None,
             ProgressWhen::Auto => Some(LINES),
             ProgressWhen::Always => Some(MANY_LINES),
         };
         if let Some(every) = every {
-            let shared = Arc::downgrade(&progress.shared);
-            let lines = tokio::spawn(async move {
-                loop {
-                    tokio::time::sleep(every).await;
-                    let Some(shared) = shared.upgrade() else {
-                        return;
-                    };
-                    shared.tell_line();
-                }
-            });
-            *lock(&progress.shared.lines) = Some(lines);
+            progress.show(every, Shared::tell_line);
         }
         progress
     }
 
     fn with(name: &str, out: Option<Output>, bars: bool) -> Self {
-        let target = if bars {
-            ProgressDrawTarget::stderr()
-        } else {
-            ProgressDrawTarget::hidden()
-        };
-        let bar = ProgressBar::with_draw_target(None, target);
-        // Names may hold escape sequences.
-        bar.set_message(name.replace(char::is_control, "?"));
-        Self {
+        let meter = Arc::new(Mutex::new(Meter::new(name)));
+        let progress = Self {
             shared: Arc::new(Shared {
-                bar,
-                meter: Mutex::new(Meter::new(name)),
+                bars: Bars::new(Arc::clone(&meter), bars),
+                meter,
                 out,
-                lines: Mutex::new(None),
+                showing: Mutex::new(None),
             }),
+            is_for_tasks: false,
+        };
+        if !progress.shared.bars.is_hidden() {
+            progress.show(FRAMES, |shared| shared.bars.draw());
         }
+        progress
+    }
+
+    /// The same for the tasks of a transfer; what is shown doesn't wait for them.
+    pub(crate) fn for_tasks(&self) -> Self {
+        Self {
+            shared: Arc::clone(&self.shared),
+            is_for_tasks: true,
+        }
+    }
+
+    fn show(&self, every: Duration, show: fn(&Shared)) {
+        let shared = Arc::downgrade(&self.shared);
+        let showing = tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(every).await;
+                let Some(shared) = shared.upgrade() else {
+                    return;
+                };
+                show(&shared);
+            }
+        });
+        *lock(&self.shared.showing) = Some(showing);
     }
 
     /// So many files and bytes are to come; a command that carries out its own plan says so.
     pub(crate) fn plan(&self, files: u64, bytes: u64) {
         lock(&self.shared.meter).plan(files, bytes);
-        self.shared.draw();
     }
 
-    /// A file of such a plan is through, whatever came of it.
-    pub(crate) fn through(&self, file: &str, size: u64) {
-        lock(&self.shared.meter).settled(file, size, true);
-        self.shared.draw();
+    /// A file of such a plan is through; `moved`: all of it came.
+    pub(crate) fn through(&self, file: &str, size: u64, moved: bool) {
+        lock(&self.shared.meter).settled(file, size, moved);
     }
 
-    /// Removes the bar, and ends the lines.
+    /// Removes the bars, and ends the lines.
     pub(crate) fn clear(&self) {
-        if let Some(lines) = lock(&self.shared.lines).take() {
-            lines.abort();
-        }
-        self.shared.bar.finish_and_clear();
+        self.shared.clear();
     }
 
-    /// Writes something while a bar may be shown.
+    /// Writes something to standard error while bars may be shown.
     pub(crate) fn beside<T>(&self, write: impl FnOnce() -> T) -> T {
-        self.shared.bar.suspend(write)
+        self.shared.bars.above(write)
+    }
+
+    /// Writes results while bars may be shown.
+    pub(crate) fn beside_results<T>(&self, write: impl FnOnce() -> T) -> T {
+        self.shared.beside_results(write)
     }
 }
 
-impl Drop for Shared {
+impl Drop for Progress {
     fn drop(&mut self) {
-        if let Some(lines) = lock(&self.lines).take() {
-            lines.abort();
+        if !self.is_for_tasks {
+            self.clear();
         }
-        self.bar.finish_and_clear();
     }
 }
 
@@ -123,29 +141,21 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-const KNOWN: &str = "{msg} [{bar:24}] {bytes}/{total_bytes} {bytes_per_sec} {eta}";
-const UNKNOWN: &str = "{msg} {bytes} {bytes_per_sec}";
-
 impl Shared {
-    fn draw(&self) {
-        if self.bar.is_hidden() {
-            return;
+    fn clear(&self) {
+        if let Some(showing) = lock(&self.showing).take() {
+            showing.abort();
         }
-        let (done, total, text) = {
-            let meter = lock(&self.meter);
-            (meter.done(), meter.total(), meter.title())
-        };
-        if self.bar.length() != total || self.bar.position() == 0 {
-            let template = if total.is_some() { KNOWN } else { UNKNOWN };
-            if let Ok(style) = ProgressStyle::with_template(template) {
-                self.bar.set_style(style.progress_chars("=> "));
-            }
-            if let Some(total) = total {
-                self.bar.set_length(total);
-            }
+        self.bars.clear();
+    }
+
+    /// Only where standard output is a terminal too, results and bars are in each other's way.
+    fn beside_results<T>(&self, write: impl FnOnce() -> T) -> T {
+        if io::stdout().is_terminal() {
+            self.bars.above(write)
+        } else {
+            write()
         }
-        self.bar.set_message(text.replace(char::is_control, "?"));
-        self.bar.set_position(done);
     }
 
     fn tell_line(&self) {
@@ -154,31 +164,34 @@ impl Shared {
             (meter.line(), meter.numbers())
         };
         match self.out {
-            Some(out) => tell(out, "progress", numbers),
+            Some(_) => self.tell("progress", numbers),
             None => output::note(line),
+        }
+    }
+
+    /// An event for scripts. That nobody reads them any more shows at the end.
+    fn tell(&self, kind: &str, numbers: Value) {
+        if let Some(out) = self.out {
+            let told = || out.event(&event(kind, fields(numbers)));
+            drop(self.beside_results(told));
         }
     }
 
     /// Something that people must know.
     fn note(&self, text: &str) {
         let text = text.replace(char::is_control, "?");
-        self.bar.suspend(|| output::note(text));
+        self.bars.above(|| output::note(text));
     }
 
     /// Something that people want to know in between. Scripts get the one line at the end, unless
     /// they ask for more.
     fn say(&self, text: &str) {
-        if self.bar.is_hidden() {
+        if self.bars.is_hidden() {
             tracing::info!("{text}");
         } else {
-            self.bar.suspend(|| output::note(text));
+            self.note(text);
         }
     }
-}
-
-/// An event for scripts. That nobody reads them any more shows at the end.
-fn tell(out: Output, kind: &str, numbers: Value) {
-    drop(out.event(&event(kind, fields(numbers))));
 }
 
 impl Events for Progress {
@@ -187,10 +200,7 @@ impl Events for Progress {
         match event {
             Event::Planned { files, bytes } => {
                 lock(&shared.meter).plan(files, bytes);
-                if let Some(out) = shared.out {
-                    tell(out, "plan", json!({"files": files, "bytes": bytes}));
-                }
-                shared.draw();
+                shared.tell("plan", json!({"files": files, "bytes": bytes}));
             }
             Event::Resumed {
                 file,
@@ -198,19 +208,15 @@ impl Events for Progress {
                 total,
             } => {
                 lock(&shared.meter).resumed(&file, stored, total);
-                let (had, all) = (HumanBytes(stored), HumanBytes(total));
+                let (had, all) = (size(stored), size(total));
                 shared.note(&format!("{file}: going on after {had} of {all}"));
-                if let Some(out) = shared.out {
-                    let numbers = json!({"path": &*file, "stored": stored, "total": total});
-                    tell(out, "resumed", numbers);
-                }
+                let numbers = json!({"path": &*file, "stored": stored, "total": total});
+                shared.tell("resumed", numbers);
             }
             Event::StartedAnew { file, why } => {
                 lock(&shared.meter).forget(&file);
                 shared.note(&format!("{file}: starting anew: {why}"));
-                if let Some(out) = shared.out {
-                    tell(out, "started_anew", json!({"path": &*file, "why": why}));
-                }
+                shared.tell("started_anew", json!({"path": &*file, "why": why}));
             }
             Event::NoJournal { file, why } => {
                 shared.note(&format!(
@@ -219,7 +225,6 @@ impl Events for Progress {
             }
             Event::Progress { file, done, total } => {
                 lock(&shared.meter).progress(&file, done, total);
-                shared.draw();
             }
             Event::Settled {
                 file,
@@ -227,16 +232,12 @@ impl Events for Progress {
                 verdict,
             } => {
                 lock(&shared.meter).settled(&file, size, is_sent(&verdict));
-                shared.draw();
             }
             Event::Paused { why, wait } => {
                 let seconds = wait.as_secs_f64();
                 lock(&shared.meter).paused(wait);
                 shared.say(&format!("waiting {seconds:.0} s: {why}"));
-                if let Some(out) = shared.out {
-                    tell(out, "paused", json!({"why": why, "seconds": whole(wait)}));
-                }
-                shared.draw();
+                shared.tell("paused", json!({"why": why, "seconds": whole(wait)}));
             }
             Event::Retry {
                 what,
@@ -246,12 +247,10 @@ impl Events for Progress {
             } => {
                 let seconds = wait.as_secs_f64();
                 shared.say(&format!("{what} failed: {why}; again in {seconds:.1} s"));
-                if let Some(out) = shared.out {
-                    let numbers = json!({
-                        "what": what, "why": why, "failures": failures, "seconds": whole(wait),
-                    });
-                    tell(out, "retry", numbers);
-                }
+                let numbers = json!({
+                    "what": what, "why": why, "failures": failures, "seconds": whole(wait),
+                });
+                shared.tell("retry", numbers);
             }
             _ => {}
         }

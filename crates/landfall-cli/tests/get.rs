@@ -155,7 +155,7 @@ fn a_failure_says_what_is_kept_and_the_next_revision_has_no_use_for_it() {
         let plan = plan.from(DOWNLOAD, 2, Fault::Answer(Canned::broken()));
         let proxy = Proxy::start(server.address(), plan).await;
         let failed = run(&tool, &server, &proxy.url(), &["get", "/a", "down"]).await;
-        assert!(failed.fails(6).contains("1.00 MiB are kept"), "{failed:?}");
+        assert!(failed.fails(6).contains("1.0 MiB are kept"), "{failed:?}");
         proxy.finish();
         let first = part(&tool, "").unwrap();
         assert_eq!(length(&tool, &first), MIB as u64);

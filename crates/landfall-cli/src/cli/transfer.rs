@@ -41,7 +41,7 @@ pub(crate) struct Pace {
         value_parser = duration
     )]
     pub(crate) max_wait: Duration,
-    /// Whether to show how far it is: a bar on a terminal, else a line every ten seconds
+    /// Whether to show how far it is: bars on a terminal, else a line every ten seconds
     #[arg(long, env = "LANDFALL_PROGRESS", value_enum, default_value_t = ProgressWhen::Auto)]
     pub(crate) progress: ProgressWhen,
 }

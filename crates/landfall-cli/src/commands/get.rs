@@ -64,7 +64,7 @@ fn engine(args: &Get, client: &Client, progress: Progress) -> Engine {
 
 async fn to_stdout(args: &Get, client: &Client, path: &RemotePath, out: Output) -> Result<()> {
     let progress = Progress::of_transfer(path.shown(), args.pace.progress, out);
-    let download = Download::new(&engine(args, client, progress.clone()), path.to_read()?);
+    let download = Download::new(&engine(args, client, progress.for_tasks()), path.to_read()?);
     let result = download.run(&mut tokio::io::stdout()).await;
     progress.clear();
     match result {
@@ -87,7 +87,7 @@ async fn to_file(
     let dest = destination(args, &file)?;
     let progress = Progress::of_transfer(path.shown(), args.pace.progress, out);
     let one = One {
-        engine: engine(args, client, progress.clone()),
+        engine: engine(args, client, progress.for_tasks()),
         file,
         path: path.to_read()?,
         dest,

@@ -85,7 +85,7 @@ async fn resume(
         let outcome = match Source::open(&upload.source) {
             Ok(source) => {
                 let progress = Progress::of_transfer(&dest, args.transfer.pace.progress, out);
-                let engine = engine(remote, &args.transfer, progress.clone());
+                let engine = engine(remote, &args.transfer, progress.for_tasks());
                 let commit = upload.commit_of(&source);
                 let run = Upload::new(&engine, source, commit).run().await;
                 progress.clear();

@@ -1,9 +1,13 @@
 //! How far a transfer is, in numbers and words.
 
+use crate::human::{size, time};
 use serde_json::{Value, json};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+/// Bytes of a file beyond which it is told by its name. Smaller ones travel many at once.
+const LARGE: u64 = 4 * 1024 * 1024;
 
 /// Counts files and bytes of a transfer.
 pub(super) struct Meter {
@@ -17,18 +21,32 @@ pub(super) struct Meter {
     settled: u64,
     /// Each file that is under way.
     under_way: HashMap<Arc<str>, UnderWay>,
+    /// Files that began so far.
+    begun: u64,
+    /// Large files that are through: what is told of them late counts no more.
+    through: HashSet<Arc<str>>,
     /// Bytes that an earlier run sent.
     before: u64,
+    /// Bytes of files that are through without them.
+    unmoved: u64,
     paused_until: Option<Instant>,
-    /// Bytes at the last line, and when that was.
+    /// Bytes moved until the last line, and when that was.
     last: (u64, Instant),
 }
 
 /// Bytes of a file that is under way.
 #[derive(Clone, Copy)]
 struct UnderWay {
+    /// How many others began earlier.
+    nth: u64,
     done: u64,
     total: Option<u64>,
+}
+
+impl UnderWay {
+    fn is_large(self) -> bool {
+        self.total.is_some_and(|total| total > LARGE)
+    }
 }
 
 impl Meter {
@@ -40,7 +58,10 @@ impl Meter {
             files_done: 0,
             settled: 0,
             under_way: HashMap::new(),
+            begun: 0,
+            through: HashSet::new(),
             before: 0,
+            unmoved: 0,
             paused_until: None,
             last: (0, Instant::now()),
         }
@@ -52,12 +73,7 @@ impl Meter {
 
     pub(super) fn resumed(&mut self, file: &Arc<str>, stored: u64, total: u64) {
         self.before += stored;
-        self.last.0 += stored;
-        let under_way = UnderWay {
-            done: stored,
-            total: Some(total),
-        };
-        self.under_way.insert(Arc::clone(file), under_way);
+        self.progress(file, stored, Some(total));
     }
 
     pub(super) fn forget(&mut self, file: &str) {
@@ -67,24 +83,32 @@ impl Meter {
     }
 
     pub(super) fn progress(&mut self, file: &Arc<str>, done: u64, total: Option<u64>) {
-        self.total = total;
-        let under_way = UnderWay { done, total };
-        match self.under_way.get_mut(file) {
-            Some(known) => *known = under_way,
-            None => {
-                self.under_way.insert(Arc::clone(file), under_way);
-            }
+        if self.through.contains(file) {
+            return;
         }
+        self.total = total;
+        if let Some(known) = self.under_way.get_mut(file) {
+            (known.done, known.total) = (done, total);
+            return;
+        }
+        let nth = self.begun;
+        self.begun += 1;
+        let file = Arc::clone(file);
+        self.under_way.insert(file, UnderWay { nth, done, total });
     }
 
-    /// A file is through; what was not sent of it counts as done too.
-    pub(super) fn settled(&mut self, file: &str, size: u64, sent: bool) {
-        self.under_way.remove(file);
+    /// A file is through; what was not moved of it counts as done too.
+    pub(super) fn settled(&mut self, file: &str, size: u64, moved: bool) {
+        let known = self.under_way.remove_entry(file);
+        let done = known.as_ref().map_or(0, |(_, known)| known.done);
+        if let Some((file, _)) = known.filter(|(_, known)| known.is_large()) {
+            self.through.insert(file);
+        }
         self.settled += size;
         self.files_done += 1;
-        if !sent {
+        if !moved {
             // It says nothing of the speed.
-            self.last.0 += size;
+            self.unmoved += size.saturating_sub(done);
         }
     }
 
@@ -97,30 +121,54 @@ impl Meter {
         self.settled + under_way.sum::<u64>()
     }
 
+    /// Bytes that this run moved.
+    pub(super) fn moved(&self) -> u64 {
+        self.done().saturating_sub(self.before + self.unmoved)
+    }
+
     pub(super) fn total(&self) -> Option<u64> {
         self.plan.map(|(_, bytes)| bytes).or(self.total)
     }
 
-    /// What stands before the bar.
+    /// Whether nothing has begun.
+    pub(super) fn is_idle(&self) -> bool {
+        let nothing = self.plan.is_none() && self.under_way.is_empty() && self.files_done == 0;
+        nothing && self.wait().is_none()
+    }
+
+    /// Whether there are files beside each other.
+    pub(super) fn has_several(&self) -> bool {
+        self.plan.is_some_and(|(files, _)| files > 1)
+    }
+
+    /// What all of it is called.
     pub(super) fn title(&self) -> String {
-        let mut title = match self.plan {
-            Some((files, _)) => {
-                let files = format!("{}/{files} files", self.files_done);
-                match self.largest() {
-                    Some(file) => format!("{files}, {file}"),
-                    None => files,
-                }
-            }
+        match self.plan {
+            Some((files, _)) => format!("{}/{files} files", self.files_done),
             None => self.name.clone(),
-        };
-        if let Some(wait) = self.wait() {
-            title += &format!(" (rate limited, {} s)", wait.as_secs() + 1);
         }
-        title
+    }
+
+    /// Why nothing moves, and for how long.
+    pub(super) fn waiting(&self) -> Option<String> {
+        let seconds = self.wait()?.as_secs() + 1;
+        Some(format!("rate limited, {seconds} s"))
+    }
+
+    /// The large files that are under way, in the order in which they began: the name, the bytes
+    /// that are done, and those in it.
+    pub(super) fn large_under_way(&self) -> Vec<(&str, u64, u64)> {
+        let large = self.under_way.iter().filter(|(_, file)| file.is_large());
+        let mut large: Vec<_> = large.collect();
+        large.sort_unstable_by_key(|(_, file)| file.nth);
+        let large = large.into_iter();
+        let told = large.filter_map(|(name, file)| Some((&**name, file.done, file.total?)));
+        told.collect()
     }
 
     /// Of the files that are under way, how far the largest is, and how many others there are.
     fn largest(&self) -> Option<String> {
+        self.plan?;
         let sizes = self.under_way.iter().filter_map(|(file, under_way)| {
             let total = under_way.total.filter(|total| *total > 0)?;
             Some((total, file, under_way.done))
@@ -143,13 +191,21 @@ impl Meter {
     pub(super) fn line(&mut self) -> String {
         let done = self.done();
         let lasted = self.last.1.elapsed().as_secs_f64().max(0.001);
-        let speed = done.saturating_sub(self.last.0) as f64 / lasted;
-        self.last = (done, Instant::now());
-        let mut line = format!("{}: {}", self.title(), size(done as f64));
-        if let Some(total) = self.total() {
-            line += &format!(" of {}", size(total as f64));
+        let moved = self.moved();
+        let speed = moved.saturating_sub(self.last.0) as f64 / lasted;
+        self.last = (moved, Instant::now());
+        let mut line = self.title();
+        if let Some(file) = self.largest() {
+            line += &format!(", {file}");
         }
-        line += &format!(", {}/s", size(speed));
+        if let Some(waiting) = self.waiting() {
+            line += &format!(" ({waiting})");
+        }
+        line += &format!(": {}", size(done));
+        if let Some(total) = self.total() {
+            line += &format!(" of {}", size(total));
+        }
+        line += &format!(", {}/s", size(speed as u64));
         let rest = self.total().map(|total| total.saturating_sub(done));
         if let Some(rest) = rest.filter(|rest| *rest > 0 && speed > 1.0) {
             line += &format!(", {} left", time(rest as f64 / speed));
@@ -170,32 +226,9 @@ impl Meter {
     }
 }
 
-fn size(bytes: f64) -> String {
-    let units = ["B", "KiB", "MiB", "GiB", "TiB"];
-    let mut bytes = bytes;
-    let mut unit = 0;
-    while bytes >= 1024.0 && unit < units.len() - 1 {
-        bytes /= 1024.0;
-        unit += 1;
-    }
-    match unit {
-        0 => format!("{bytes:.0} {}", units[unit]),
-        _ => format!("{bytes:.1} {}", units[unit]),
-    }
-}
-
-fn time(seconds: f64) -> String {
-    let seconds = seconds.ceil() as u64;
-    match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
-        (0, 0, seconds) => format!("{seconds} s"),
-        (0, minutes, seconds) => format!("{minutes} min {seconds} s"),
-        (hours, minutes, _) => format!("{hours} h {minutes} min"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{Meter, size, time};
+    use super::Meter;
     use std::sync::Arc;
     use std::time::Duration;
 
@@ -214,7 +247,11 @@ mod tests {
             "{line}"
         );
         meter.progress(&"/other".into(), 0, Some(10));
-        assert_eq!(meter.title(), "1/3 files, /large 42% and 1 more");
+        let line = meter.line();
+        assert!(
+            line.starts_with("1/3 files, /large 42% and 1 more: 350 B"),
+            "{line}"
+        );
         meter.settled("/other", 0, true);
         meter.settled("/large", 700, true);
         assert_eq!(meter.done(), 750);
@@ -226,27 +263,42 @@ mod tests {
     }
 
     #[test]
-    fn a_pause_is_said_for_as_long_as_it_lasts() {
-        let mut meter = Meter::new("a.iso");
-        meter.progress(&"/a.iso".into(), 5, None);
-        assert_eq!(meter.title(), "a.iso");
-        meter.paused(Duration::from_secs(3600));
-        assert!(
-            meter.title().starts_with("a.iso (rate limited, 3600 s)"),
-            "{}",
-            meter.title()
-        );
-        meter.paused(Duration::ZERO);
-        assert_eq!(meter.title(), "a.iso");
+    fn only_what_this_run_moves_counts_for_the_speed() {
+        let mut meter = Meter::new("photos");
+        meter.plan(4, 1000);
+        meter.resumed(&"/resumed".into(), 100, 400);
+        meter.settled("/there", 200, false);
+        assert_eq!((meter.done(), meter.moved()), (300, 0));
+        meter.progress(&"/resumed".into(), 150, Some(400));
+        meter.progress(&"/fails".into(), 30, Some(100));
+        meter.settled("/fails", 100, false);
+        assert_eq!((meter.done(), meter.moved()), (450, 80));
+        meter.settled("/resumed", 400, true);
+        assert_eq!((meter.done(), meter.moved()), (700, 330));
     }
 
     #[test]
-    fn sizes_and_times_are_short() {
-        assert_eq!(size(0.0), "0 B");
-        assert_eq!(size(1536.0), "1.5 KiB");
-        assert_eq!(size(5e12), "4.5 TiB");
-        assert_eq!(time(12.1), "13 s");
-        assert_eq!(time(90.0), "1 min 30 s");
-        assert_eq!(time(7300.0), "2 h 1 min");
+    fn what_is_told_late_of_a_file_that_is_through_counts_no_more() {
+        let mut meter = Meter::new("photos");
+        let size = 5 << 20;
+        meter.plan(2, 2 * size);
+        let file: Arc<str> = "/fails".into();
+        meter.progress(&file, 1000, Some(size));
+        meter.settled(&file, size, false);
+        meter.progress(&file, 500, Some(size));
+        assert!(meter.large_under_way().is_empty());
+        assert_eq!(meter.done(), size);
+    }
+
+    #[test]
+    fn a_pause_is_said_for_as_long_as_it_lasts() {
+        let mut meter = Meter::new("a.iso");
+        meter.progress(&"/a.iso".into(), 5, None);
+        assert!(meter.line().starts_with("a.iso: 5 B"));
+        meter.paused(Duration::from_secs(3600));
+        let line = meter.line();
+        assert!(line.starts_with("a.iso (rate limited, 3600 s): "), "{line}");
+        meter.paused(Duration::ZERO);
+        assert!(meter.line().starts_with("a.iso: 5 B"));
     }
 }

@@ -2,7 +2,7 @@
 
 use super::Report;
 use crate::exit::{Exit, Result};
-use indicatif::HumanBytes;
+use crate::human::size;
 use landfall_server::sys::open_files::open_files;
 use landfall_server::sys::{Fs, RealFs};
 use std::path::Path;
@@ -34,7 +34,7 @@ pub(super) fn disk(report: &mut Report, directory: &Path) -> Result<()> {
             return report.warning("disk", text);
         }
     };
-    let text = format!("{} free for {shown}", HumanBytes(space.free));
+    let text = format!("{} free for {shown}", size(space.free));
     match space.free {
         0 => report.problem("disk", Exit::Space, format_args!("{text}; make room")),
         free if free < LITTLE_SPACE => report.warning("disk", format_args!("{text}; make room")),

@@ -2,8 +2,8 @@
 
 use super::Report;
 use crate::exit::{Exit, Result, ToExit};
+use crate::human::size;
 use crate::paths::RemotePath;
-use indicatif::HumanBytes;
 use landfall::{CallError, Client, Failure, Probe};
 use landfall_protocol::routes::Host;
 use landfall_protocol::types::auth::RootInfo;
@@ -206,16 +206,13 @@ fn right<T, E: Debug>(answer: std::result::Result<T, CallError<E>>) -> Right {
 async fn space(report: &mut Report, client: &Client) -> Result<()> {
     match client.get_space_usage().await {
         Ok(reply) => {
-            let used = HumanBytes(reply.value.used);
+            let used = size(reply.value.used);
             match free(&reply.value) {
                 Some(0) => {
                     let text = format!("{used} used, and nothing free; make room or get more");
                     report.problem("space", Exit::Space, text)
                 }
-                Some(free) => report.ok(
-                    "space",
-                    format_args!("{used} used, {} free", HumanBytes(free)),
-                ),
+                Some(free) => report.ok("space", format_args!("{used} used, {} free", size(free))),
                 None => report.ok("space", format_args!("{used} used")),
             }
         }

@@ -6,10 +6,10 @@ use super::part::Leftovers;
 use super::{engine, folder_of, full_or, get_event, sync_folder};
 use crate::cli::Get;
 use crate::exit::{Context, Exit, Fail, Result};
+use crate::human::size;
 use crate::output::{self, Output, event, fields, metadata_fields, path_of};
 use crate::paths::RemotePath;
 use crate::progress::Progress;
-use indicatif::HumanBytes;
 use landfall::Client;
 use landfall::transfer::Engine;
 use landfall_protocol::limits::HASH_BLOCK;
@@ -66,7 +66,7 @@ pub(super) async fn run(
     let progress = Progress::of_transfer(path.shown(), args.pace.progress, out);
     progress.plan(tree.files.len() as u64, total);
     let mut run = Run {
-        engine: engine(args, client, progress.clone()),
+        engine: engine(args, client, progress.for_tasks()),
         progress,
         force: args.force,
         out,
@@ -117,15 +117,16 @@ struct Run {
 impl Run {
     /// Makes the folders, and says what can't be got; what there is to get.
     async fn prepare(&mut self, tree: Tree) -> Result<Vec<Wanted>> {
+        let progress = self.progress.for_tasks();
         for left in tree.left_out {
-            self.tell_left_out(&left)?;
+            progress.beside(|| self.tell_left_out(&left))?;
         }
         let made = blocking(move || Made::make(tree.folders)).await;
         self.summary.folders = made.new;
         self.changed.extend(made.changed);
         for fail in made.failed {
             self.summary.fail(&fail);
-            output::failure(fail);
+            progress.beside(|| output::failure(fail));
         }
         self.folders = made.folders;
         let mut files = tree.files;
@@ -153,6 +154,7 @@ impl Run {
         let (small, large): (VecDeque<Wanted>, VecDeque<Wanted>) = files
             .into_iter()
             .partition(|wanted| wanted.file.size <= HASH_BLOCK);
+        let progress = self.progress.for_tasks();
         let mut lanes = [(small, SMALL_AT_ONCE), (large, LARGE_AT_ONCE)];
         // A drop of this future ends them.
         let mut running = JoinSet::new();
@@ -178,8 +180,9 @@ impl Run {
             let (lane, one, verdict) =
                 ended.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));
             lanes[lane].1 += 1;
-            self.progress.through(one.path.as_str(), one.file.size);
-            self.tell(&one.file, &one.dest, verdict)?;
+            let moved = matches!(verdict, Verdict::Got);
+            progress.through(one.path.as_str(), one.file.size, moved);
+            progress.beside(|| self.tell(&one.file, &one.dest, verdict))?;
         }
     }
 
@@ -277,7 +280,7 @@ impl Summary {
         let mut text = format!(
             "{} downloaded ({})",
             count(self.got, "file", "files"),
-            HumanBytes(self.bytes)
+            size(self.bytes)
         );
         for (number, what) in [
             (self.already_there, "already there"),

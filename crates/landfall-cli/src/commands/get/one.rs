@@ -3,7 +3,7 @@
 use super::part::Part;
 use super::{full_or, place, shown};
 use crate::exit::{Exit, Fail, Result, ToExit};
-use indicatif::HumanBytes;
+use crate::human::size;
 use landfall::transfer::{Download, DownloadFailure, Engine};
 use landfall_protocol::path::ReadPath;
 use landfall_protocol::types::files::FileMetadata;
@@ -82,7 +82,7 @@ impl One {
                 match part.length() {
                     0 => fail,
                     kept => {
-                        let kept = HumanBytes(kept);
+                        let kept = size(kept);
                         fail.and(format_args!(
                             "{kept} are kept for the same command to go on with"
                         ))

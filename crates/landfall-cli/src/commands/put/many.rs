@@ -42,7 +42,7 @@ pub(super) async fn run(args: &Put, srcs: &[PathBuf], remote: &Remote, out: Outp
     let name = srcs[0].display().to_string();
     let progress = Progress::of_transfer(&name, args.transfer.pace.progress, out);
     let teller = Teller {
-        progress: progress.clone(),
+        progress: progress.for_tasks(),
         out,
         rehearsal: args.dry_run,
         failures: failures.clone(),
@@ -219,7 +219,7 @@ impl Events for Teller {
                     self.line(&format!("delete  {path}"));
                 }
                 let numbers = json!({"path": &**path, "files": files});
-                drop(self.out.event(&output::event("deleted", fields(numbers))));
+                self.tell(&output::event("deleted", fields(numbers)));
             }
             Event::NothingDeleted => {
                 let text = "nothing was deleted, because not all files are at their places";
@@ -259,15 +259,19 @@ impl Teller {
             };
             self.line(&format!("{verb} {file}"));
         }
-        drop(
-            self.out
-                .event(&file_event(file, size, status, verdict, why)),
-        );
+        self.tell(&file_event(file, size, status, verdict, why));
     }
 
+    // Who stopped reading is noticed at the summary.
+
     fn line(&self, text: &str) {
-        // Who stopped reading is noticed at the summary.
-        self.progress.beside(|| drop(output::line(text)));
+        let line = || drop(output::line(text));
+        self.progress.beside_results(line);
+    }
+
+    fn tell(&self, event: &Value) {
+        let told = || drop(self.out.event(event));
+        self.progress.beside_results(told);
     }
 }
 

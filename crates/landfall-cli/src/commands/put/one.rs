@@ -84,7 +84,7 @@ pub(super) async fn run(args: &Put, src: &Path, remote: &Remote, out: Output) ->
         false => "stopped; the same command goes on where it was",
     });
     let progress = Progress::of_transfer(path.shown(), args.transfer.pace.progress, out);
-    let engine = engine(remote, &args.transfer, progress.clone());
+    let engine = engine(remote, &args.transfer, progress.for_tasks());
     let outcome = Upload::new(&engine, source, commit).run().await;
     progress.clear();
     match outcome {
