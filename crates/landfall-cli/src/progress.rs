@@ -208,8 +208,11 @@ impl Events for Progress {
                 total,
             } => {
                 lock(&shared.meter).resumed(&file, stored, total);
-                let (had, all) = (size(stored), size(total));
-                shared.note(&format!("{file}: going on after {had} of {all}"));
+                // A session without a byte in it is nothing that people have waited for.
+                if stored > 0 {
+                    let (had, all) = (size(stored), size(total));
+                    shared.note(&format!("{file}: going on after {had} of {all}"));
+                }
                 let numbers = json!({"path": &*file, "stored": stored, "total": total});
                 shared.tell("resumed", numbers);
             }

@@ -129,9 +129,14 @@ fn an_interrupt_keeps_what_came_and_a_second_run_waits_for_nobody() {
     with_server(async |server| {
         let tool = tool();
         server.calls().put("/big.bin", pattern(1, 20 * MIB)).await;
-        let (_slow, url) = link(&server, Some(4 * MIB as u64)).await;
+        // A range that doesn't come: it can't be through before it is stopped.
+        let (plan, mut gate) = Plan::new().hold(DOWNLOAD, 3);
+        let proxy = Proxy::start(server.address(), plan).await;
         let args = ["get", "/big.bin", "down"];
-        let mut child = command(&tool, &server, &url, &args).spawn().unwrap();
+        let mut child = command(&tool, &server, &proxy.url(), &args)
+            .spawn()
+            .unwrap();
+        gate.reached().await;
         wait_for(&tool, &mut child, 1).await;
         let other = run(&tool, &server, &server.url(), &args).await;
         assert!(other.fails(6).contains("another run"), "{other:?}");
@@ -140,6 +145,9 @@ fn an_interrupt_keeps_what_came_and_a_second_run_waits_for_nobody() {
         assert!(sent.success());
         let ended = tokio::task::spawn_blocking(move || Run::wait(child));
         assert_eq!(ended.await.unwrap().code, Some(130));
+        gate.open();
+        proxy.idle().await;
+        proxy.finish();
         assert!(length(&tool, &part(&tool, "").unwrap()) > 0);
         run(&tool, &server, &server.url(), &args).await.ok();
         assert_eq!(names(&tool, ""), ["down"]);
