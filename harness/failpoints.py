@@ -24,7 +24,7 @@ from pathlib import Path
 
 from cycle import Result
 from prepared import Prepared
-from server import begin_admin
+from server import DIES_WITH_PARENT, LIBC, begin_admin
 from trial import Case, Trial
 
 FAULTS = ("error", "panic", "kill")
@@ -166,18 +166,21 @@ def run(options, chosen, tell=print):
             options.jobs, context, initializer=share, initargs=(options, prepared, work)
         ) as pool:
             pending = [pool.submit(one, case) for case in chosen]
-            for ended in concurrent.futures.as_completed(pending):
-                case, found, acks, maybes = ended.result()
-                result.cycles += 1
-                result.acks += acks
-                result.maybes += maybes
-                if found:
-                    result.failed += 1
-                    result.first = result.first or result.cycles
-                    tell(f"{case}: {len(found)} broken promises: {'; '.join(found[:3])[:1500]}")
-                    if options.until_failure:
-                        pool.shutdown(cancel_futures=True)
-                        break
+            try:
+                for ended in concurrent.futures.as_completed(pending):
+                    case, found, acks, maybes = ended.result()
+                    result.cycles += 1
+                    result.acks += acks
+                    result.maybes += maybes
+                    if found:
+                        result.failed += 1
+                        result.first = result.first or result.cycles
+                        tell(f"{case}: {len(found)} broken promises: {'; '.join(found[:3])[:1500]}")
+                        if options.until_failure:
+                            break
+            finally:
+                # What was not begun is not wanted any more.
+                pool.shutdown(cancel_futures=True)
     finally:
         if options.keep and result.failed:
             print(f"kept in {work}")
@@ -194,9 +197,12 @@ def in_memory():
 
 
 def share(*shared):
-    """What each process of the pool knows."""
+    """What each process of the pool knows. None outlives this one, and a signal simply ends it: an
+    exception in the middle of the pool's own work would leave a lock behind."""
     global SHARED
     SHARED = shared
+    LIBC.prctl(DIES_WITH_PARENT, signal.SIGKILL)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def one(case):

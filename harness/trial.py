@@ -10,6 +10,7 @@ import os
 import random
 import re
 import signal
+import sqlite3
 import subprocess
 import time
 from dataclasses import dataclass
@@ -98,7 +99,7 @@ class Trial:
         try:
             strays = getattr(self, self.case.place)()
             return [*self.look_at_files(strays), *self.look()]
-        except (Broken, DoesNotStart, RuntimeError, subprocess.TimeoutExpired) as error:
+        except (Broken, DoesNotStart, RuntimeError, sqlite3.Error, subprocess.TimeoutExpired) as error:
             return [f"{error}; the server's log: {self.logged()[-800:]}"]
         finally:
             if self.server:
