@@ -6,6 +6,7 @@ use landfall_testkit::{Answer, Body, Calls, Method, Serving, Tool, allow_open_fi
 use std::future::pending;
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::time::Duration;
 use tokio::sync::mpsc;
 
 const TOKEN: &str = "test-token";
@@ -207,4 +208,57 @@ async fn bodies_that_trickle_leave_others_served() {
         let length = nth.to_string().len() + 1;
         calls.append(&session, length, "").await.ok();
     }
+}
+
+/// Each has begun to be stored on the disk, which takes a thread of the server from time to time,
+/// and must not keep one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn large_bodies_that_trickle_leave_others_served() {
+    const LARGE: usize = 700;
+    allow_open_files(LARGE as u64 + 500);
+    let tool = tool();
+    tool.run(["admin", "--data", "srv", "account", "add", "panda"])
+        .ok();
+    let token = tool.run([
+        "admin",
+        "--data",
+        "srv",
+        "token",
+        "create",
+        "--account",
+        "panda",
+    ]);
+    let server = tool.serve(["--data", "srv"]);
+    let head = head(
+        "files/upload",
+        r#"{"path": "/x"}"#,
+        "Content-Length: 9000000\r\n",
+    );
+    let head = head.replace(TOKEN, token.ok());
+    let held: Vec<TcpStream> = (0..LARGE)
+        .map(|_| {
+            let mut held = connect(&server);
+            held.write_all(head.as_bytes()).expect("it is taken");
+            held.write_all(&pattern(1, 1024 * 1024))
+                .expect("it is taken");
+            held
+        })
+        .collect();
+    let calls = Calls::new(server.url.clone(), token.ok());
+    let trickling = async {
+        loop {
+            for mut held in &held {
+                held.write_all(&[0; 100]).expect("it is taken");
+            }
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
+    };
+    // Without a bound this would wait for as long as bodies may take, which is hours.
+    let bound = tokio::time::sleep(Duration::from_secs(60));
+    tokio::select! {
+        () = others_are_served(&calls) => {}
+        () = trickling => {}
+        () = bound => panic!("nobody is served"),
+    }
+    assert_eq!(held.len(), LARGE);
 }

@@ -1,9 +1,10 @@
 //! Blobs as files: `<dir>/<writer>/<random>`.
 //!
-//! Each process is a writer with a directory of its own, made with its first blob. One blocking
-//! task per blob writes and syncs, so the runtime never waits for the disk. Bytes are handed to
-//! it, and by it to the system, in large batches, and the system begins to write them to the disk
-//! while more are coming. A blob is durable when its bytes and its name are: the file is synced,
+//! Each process is a writer with a directory of its own, made with its first blob. Threads for
+//! what blocks write and sync, so the runtime never waits for the disk; a blob has one of them
+//! only while there is something to write, because clients may take hours and threads are few.
+//! Bytes are handed over, to the thread and to the system, in large batches, and the system begins
+//! to write them to the disk while more are coming. A blob is durable when its bytes and its name are: the file is synced,
 //! then the directory, by a sync that all who wait for it share; then the caller is told, and
 //! only then may the metadata refer to it.
 
@@ -16,15 +17,13 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
-use tokio::task::spawn_blocking;
+use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
+use tokio::task::{JoinHandle, spawn_blocking};
 
-/// Bytes that are gathered before they are handed to the disk's task: a wake-up and a system
-/// call for each frame of a connection (16 KiB under HTTP/2) would cost more than the copy.
+/// Bytes that are gathered before they are handed to the disk: a wake-up and a system call for
+/// each frame of a connection (16 KiB under HTTP/2) would cost more than the copy.
 const BATCH: usize = 512 * 1024;
-
-/// Batches of one blob on their way to the disk.
-const ON_THEIR_WAY: usize = 4;
 
 /// Bytes of all blobs on their way to the disk, in KiB: if it is slow, uploads wait here, each
 /// holding no more than the batch it gathers.
@@ -109,22 +108,12 @@ impl LocalBlobs {
     }
 
     fn create_at(&self, place: Place) -> Box<dyn BlobWriter> {
-        let inner = Arc::clone(&self.inner);
-        let (batches, mut coming) = mpsc::channel(ON_THEIR_WAY);
-        let (done, outcome) = oneshot::channel();
-        let (id, on_their_way) = (place.id.clone(), Arc::clone(&inner.on_their_way));
-        spawn_blocking(move || {
-            let written = write(&inner, place, &mut coming);
-            // A writer that was dropped doesn't listen, and the file goes with the answer.
-            let _ = done.send(written);
-        });
         Box::new(LocalWriter {
-            id,
+            inner: Arc::clone(&self.inner),
+            id: place.id.clone(),
             batch: Vec::new(),
             gathered: 0,
-            on_their_way,
-            batches,
-            outcome,
+            disk: Disk::Named(place),
         })
     }
 }
@@ -178,7 +167,7 @@ impl Inner {
             syncs,
             path,
             file,
-            length: 0,
+            checksums: Checksums::default(),
             keep: false,
         })
     }
@@ -192,7 +181,7 @@ struct Unfinished {
     syncs: Arc<SharedSync>,
     path: PathBuf,
     file: File,
-    length: u64,
+    checksums: Checksums,
     keep: bool,
 }
 
@@ -210,9 +199,11 @@ impl Unfinished {
         let sys = &self.inner.sys;
         self.step("write", sys.failpoints.hit(Point::BlobWrite))?;
         self.step("write", sys.fs.append(&self.file, batch))?;
-        let before = self.length;
-        self.length += batch.iter().map(|bytes| bytes.len() as u64).sum::<u64>();
-        let (from, to) = (before / WRITE_BACK, self.length / WRITE_BACK);
+        let before = self.checksums.length();
+        for bytes in batch {
+            self.checksums.update(bytes);
+        }
+        let (from, to) = (before / WRITE_BACK, self.checksums.length() / WRITE_BACK);
         if to > from {
             let (from, to) = (from * WRITE_BACK, to * WRITE_BACK);
             sys.fs.begin_write_back(&self.file, from, to - from);
@@ -333,39 +324,6 @@ fn in_background<T: Send + 'static>(
     })
 }
 
-/// What is handed to the disk's task.
-struct Batch {
-    bytes: Vec<Bytes>,
-    /// Whether that was all: a channel that just ends is a writer that was dropped.
-    last: bool,
-    _on_their_way: OwnedSemaphorePermit,
-}
-
-/// A file that is durable, and its checksums.
-struct Written {
-    file: Unfinished,
-    checksums: Checksums,
-}
-
-/// What comes of a blob; `None`: its writer was dropped.
-type Outcome = Result<Option<Written>, BlobError>;
-
-fn write(inner: &Arc<Inner>, place: Place, coming: &mut mpsc::Receiver<Batch>) -> Outcome {
-    let mut file = inner.begin(place)?;
-    let mut checksums = Checksums::default();
-    while let Some(batch) = coming.blocking_recv() {
-        for bytes in &batch.bytes {
-            checksums.update(bytes);
-        }
-        file.append(&batch.bytes)?;
-        if batch.last {
-            file.sync()?;
-            return Ok(Some(Written { file, checksums }));
-        }
-    }
-    Ok(None)
-}
-
 fn read(inner: &Inner, id: &BlobId, offset: u64, length: usize) -> Result<Bytes, BlobError> {
     let path = inner.path(id);
     let doing = |path: &Path| format!("read {length} bytes at {offset} of {}", path.display());
@@ -382,45 +340,71 @@ fn read(inner: &Inner, id: &BlobId, offset: u64, length: usize) -> Result<Bytes,
 
 fn task_failed(error: &impl ToString) -> BlobError {
     BlobError::Failed {
-        doing: "finish a disk task".into(),
+        doing: "write to the disk".into(),
         why: error.to_string(),
     }
 }
 
 struct LocalWriter {
+    inner: Arc<Inner>,
     id: BlobId,
     /// What was gathered for the next batch, and how many bytes that is.
     batch: Vec<Bytes>,
     gathered: usize,
-    on_their_way: Arc<Semaphore>,
-    batches: mpsc::Sender<Batch>,
-    outcome: oneshot::Receiver<Outcome>,
+    disk: Disk,
+}
+
+/// How far a blob's file is.
+enum Disk {
+    /// Nothing was written yet.
+    Named(Place),
+    /// A thread writes a batch.
+    Busy(JoinHandle<Result<Unfinished, BlobError>>),
+    /// All batches that were handed over are written.
+    Idle(Unfinished),
+    /// One could not be written, and the file is gone.
+    Failed,
 }
 
 impl LocalWriter {
-    async fn send(&mut self, last: bool) -> Result<(), BlobError> {
-        let kib = std::mem::take(&mut self.gathered).div_ceil(1024);
+    /// Hands what was gathered to the disk, behind what was handed over before. The last batch is
+    /// synced.
+    async fn hand_over(&mut self, last: bool) -> Result<(), BlobError> {
+        self.settle().await?;
+        let kib = self.gathered.div_ceil(1024);
         // One frame may be larger than a batch, but not than what all may have.
         let permits = kib.min(ALL_ON_THEIR_WAY) as u32;
-        let permit = Arc::clone(&self.on_their_way).acquire_many_owned(permits);
-        let batch = Batch {
-            bytes: std::mem::take(&mut self.batch),
-            last,
-            _on_their_way: permit.await.map_err(|error| task_failed(&error))?,
-        };
-        match self.batches.send(batch).await {
-            Ok(()) => Ok(()),
-            Err(_) => Err(self.failure().await),
-        }
+        let permit = Arc::clone(&self.inner.on_their_way).acquire_many_owned(permits);
+        let permit = permit.await.map_err(|error| task_failed(&error))?;
+        let inner = Arc::clone(&self.inner);
+        let batch = std::mem::take(&mut self.batch);
+        self.gathered = 0;
+        let disk = std::mem::replace(&mut self.disk, Disk::Failed);
+        self.disk = Disk::Busy(spawn_blocking(move || {
+            let mut file = match disk {
+                Disk::Named(place) => inner.begin(place)?,
+                Disk::Idle(file) => file,
+                Disk::Busy(_) | Disk::Failed => return Err(task_failed(&"it failed before")),
+            };
+            file.append(&batch)?;
+            drop((batch, permit));
+            if last {
+                file.sync()?;
+            }
+            Ok(file)
+        }));
+        Ok(())
     }
 
-    /// Why the task stopped taking batches.
-    async fn failure(&mut self) -> BlobError {
-        match (&mut self.outcome).await {
-            Ok(Err(error)) => error,
-            Ok(Ok(_)) => task_failed(&"the task ended early"),
-            Err(error) => task_failed(&error),
-        }
+    /// Waits until the disk is not busy.
+    async fn settle(&mut self) -> Result<(), BlobError> {
+        let Disk::Busy(busy) = &mut self.disk else {
+            return Ok(());
+        };
+        let written = busy.await;
+        self.disk = Disk::Failed;
+        self.disk = Disk::Idle(written.map_err(|error| task_failed(&error))??);
+        Ok(())
     }
 }
 
@@ -430,7 +414,7 @@ impl BlobWriter for LocalWriter {
             self.gathered += bytes.len();
             self.batch.push(bytes);
             match self.gathered >= BATCH {
-                true => self.send(false).await,
+                true => self.hand_over(false).await,
                 false => Ok(()),
             }
         })
@@ -438,25 +422,30 @@ impl BlobWriter for LocalWriter {
 
     fn finish(mut self: Box<Self>) -> BoxFuture<'static, Result<Blob, BlobError>> {
         Box::pin(async move {
-            self.send(true).await?;
-            match self.outcome.await {
-                Ok(Ok(Some(Written {
-                    mut file,
-                    checksums,
-                }))) => {
-                    file.keep = true;
-                    Ok(Blob {
-                        id: self.id,
-                        length: checksums.length(),
-                        checksums: checksums.finish(),
-                        place: BlobPlace::Stored,
-                    })
-                }
-                Ok(Ok(None)) => Err(task_failed(&"the task ended early")),
-                Ok(Err(error)) => Err(error),
-                Err(error) => Err(task_failed(&error)),
-            }
+            self.hand_over(true).await?;
+            self.settle().await?;
+            let Disk::Idle(mut file) = std::mem::replace(&mut self.disk, Disk::Failed) else {
+                return Err(task_failed(&"it failed before"));
+            };
+            file.keep = true;
+            let checksums = std::mem::take(&mut file.checksums);
+            Ok(Blob {
+                id: self.id.clone(),
+                length: checksums.length(),
+                checksums: checksums.finish(),
+                place: BlobPlace::Stored,
+            })
         })
+    }
+}
+
+impl Drop for LocalWriter {
+    fn drop(&mut self) {
+        // What is not finished is removed, and the runtime doesn't wait for that either.
+        let disk = std::mem::replace(&mut self.disk, Disk::Failed);
+        if let (Disk::Idle(_), Ok(runtime)) = (&disk, Handle::try_current()) {
+            runtime.spawn_blocking(move || drop(disk));
+        }
     }
 }
 
@@ -505,7 +494,7 @@ mod tests {
         store(&blobs, b"lost").await.unwrap_err();
         sys.failpoints.clear();
 
-        // The disk's task gets to making the file only now.
+        // Its file is made only now.
         let mut late = blobs.create_at(named);
         late.write(Bytes::from_static(b"late")).await.unwrap();
         late.finish().await.unwrap_err();
