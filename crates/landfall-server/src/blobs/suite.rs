@@ -112,11 +112,16 @@ fn files(dir: &Path) -> usize {
 #[test]
 fn a_local_blob_that_is_not_finished_leaves_no_file() {
     let dir = tempfile::tempdir().unwrap();
-    // The runtime's end waits for the blocking task that removes the file.
+    // The runtime's end waits for the thread that removes the file.
     run(async {
         let store = LocalBlobs::new(Sys::real(), dir.path().to_owned());
         let mut writer = store.create().await.unwrap();
-        writer.write(Bytes::from_static(b"hello")).await.unwrap();
+        // The second is handed to the disk when the first is written.
+        for _ in 0..2 {
+            let batch = Bytes::from(vec![1; CHECKED]);
+            writer.write(batch).await.unwrap();
+        }
+        assert_eq!(files(dir.path()), 1);
     });
     assert_eq!(files(dir.path()), 0);
 }
