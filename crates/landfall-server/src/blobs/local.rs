@@ -443,7 +443,7 @@ impl Drop for LocalWriter {
     fn drop(&mut self) {
         // What is not finished is removed, and the runtime doesn't wait for that either.
         let disk = std::mem::replace(&mut self.disk, Disk::Failed);
-        if let (Disk::Idle(_), Ok(runtime)) = (&disk, Handle::try_current()) {
+        if let (Disk::Busy(_) | Disk::Idle(_), Ok(runtime)) = (&disk, Handle::try_current()) {
             runtime.spawn_blocking(move || drop(disk));
         }
     }
