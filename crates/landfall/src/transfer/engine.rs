@@ -188,11 +188,12 @@ impl Engine {
             _ => false,
         };
         if everybody {
-            let wait = self.shared.governor.pause(wait);
-            self.tell(Event::Paused {
-                why: error.failure().to_string(),
-                wait,
-            });
+            if let Some(wait) = self.shared.governor.pause(wait) {
+                self.tell(Event::Paused {
+                    why: error.failure().to_string(),
+                    wait,
+                });
+            }
             // The next turn comes after it.
             return Ok(());
         }

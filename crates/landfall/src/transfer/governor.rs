@@ -23,6 +23,9 @@ const PROBE_AFTER: u32 = 8;
 /// patience of people and of proxies between. Ours.
 const REQUEST_TIME: Duration = Duration::from_millis(1500);
 
+/// A pause that is longer by less than this is the same one.
+const NEWS: Duration = Duration::from_secs(1);
+
 /// Weight of the newest request in what is known of the speed of one.
 const NEWEST: f64 = 0.3;
 
@@ -143,15 +146,16 @@ impl Governor {
         wanted - wanted % HASH_BLOCK
     }
 
-    /// The service asked everybody to wait; how long it will be.
-    pub(super) fn pause(&self, wait: Duration) -> Duration {
+    /// The service asked everybody to wait. Gives how long it will be; `None`: about as long as is
+    /// known already, because many requests are told so at once.
+    pub(super) fn pause(&self, wait: Duration) -> Option<Duration> {
         let now = Instant::now();
         let mut state = self.state();
-        let until = now + wait;
-        let until = state.paused_until.map_or(until, |other| other.max(until));
-        state.paused_until = Some(until);
+        let (before, until) = (state.paused_until, now + wait);
+        state.paused_until = Some(before.map_or(until, |before| before.max(until)));
         state.shrink(now);
-        until.saturating_duration_since(now)
+        let is_known = before.is_some_and(|before| until < before + NEWS);
+        (!is_known).then_some(wait)
     }
 
     /// The service has trouble, and may have less with fewer requests.
@@ -337,11 +341,15 @@ mod tests {
         runtime.block_on(async {
             let governor = Governor::new(8);
             let before = governor.window();
-            assert!(governor.pause(Duration::from_secs(60)) > Duration::from_secs(59));
+            let minute = Duration::from_secs(60);
+            assert_eq!(governor.pause(minute), Some(minute));
             assert!(now(&governor).is_none());
             assert_eq!(governor.window(), before / 2);
-            // A shorter one that comes later doesn't end it.
-            assert!(governor.pause(Duration::from_secs(1)) > Duration::from_secs(58));
+            // A shorter one that comes later doesn't end it, and the same one again is no news.
+            assert_eq!(governor.pause(Duration::from_secs(1)), None);
+            assert_eq!(governor.pause(minute), None);
+            assert!(now(&governor).is_none());
+            assert_eq!(governor.pause(2 * minute), Some(2 * minute));
             // And of many that come at once, only the first counts for the window.
             assert_eq!(governor.window(), before / 2);
         });
