@@ -83,7 +83,6 @@ def main():
     if not options.inside:
         where_dropbox_is_here(options)
     work = Path(options.inside)
-    touch_memory()
     clients = everybody(options.landfall, options.share, options.rclone)
     clients = [client for client in clients if client.name.startswith(tuple(options.clients.split(",")))]
     versions = {client.family: client.version for client in clients}
@@ -137,12 +136,13 @@ def where_dropbox_is_here(options):
         shutil.rmtree(work, ignore_errors=True)
 
 
-def touch_memory():
-    """Writes to most of the memory that is free. A virtual machine may get it from its host only
-    when it is first used, at some 180 MB/s where it was measured, and whose turn it was would pay."""
+def touch_memory(wanted):
+    """Writes to so many bytes of the memory that is free. A virtual machine may get it from its
+    host only when it is used, at some 180 MB/s where it was measured, and give it back soon after:
+    that is not what is to be timed."""
     with open("/proc/meminfo") as lines:
         free = next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
-    with mmap.mmap(-1, free // 10 * 8) as memory:
+    with mmap.mmap(-1, min(wanted, free // 10 * 8)) as memory:
         for page in range(0, len(memory), mmap.PAGESIZE):
             memory[page] = 1
 
@@ -197,6 +197,8 @@ class Bench:
     def upload(self, client, source, world, network):
         """Lets a client upload to a server that keeps its data in `world`."""
         (world / "log").unlink(missing_ok=True)
+        # What is stored, and as much again for what stores it.
+        touch_memory(2 * source.bytes + 2 * workloads.GIB)
         server = Server(self.options.landfall, world / "data", world / "log", options=["--tls-dev"], requests=True)
         link = None
         try:
