@@ -329,6 +329,13 @@ fn begun(tool: &Tool, size: usize) -> std::process::Child {
     child
 }
 
+/// The same, after SIGKILL.
+fn killed(tool: &Tool, size: usize) {
+    let mut child = begun(tool, size);
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
 /// Bytes that are stored of the unfinished upload.
 fn stored(tool: &Tool) -> u64 {
     let listed = tool.run(["uploads", "list", "--json"]);
@@ -377,9 +384,7 @@ fn an_interrupted_upload_says_how_to_go_on_and_the_same_command_does() {
 #[test]
 fn unfinished_uploads_are_gone_on_with_or_forgotten_by_their_id() {
     let tool = tool();
-    let mut child = begun(&tool, 40_000_000);
-    child.kill().unwrap();
-    child.wait().unwrap();
+    killed(&tool, 40_000_000);
     let listed = tool.run(["uploads", "list"]);
     let id = listed.ok().split(' ').next().unwrap().to_owned();
     assert!(
@@ -395,12 +400,8 @@ fn unfinished_uploads_are_gone_on_with_or_forgotten_by_their_id() {
     assert_eq!(tool.run(["uploads", "list"]).ok(), "");
     assert_eq!(tool.run(["uploads", "resume"]).ok(), "");
 
-    let mut child = {
-        tool.run(["rm", "/big"]).ok();
-        begun(&tool, 40_000_000)
-    };
-    child.kill().unwrap();
-    child.wait().unwrap();
+    tool.run(["rm", "/big"]).ok();
+    killed(&tool, 40_000_000);
     let run = tool.run(["uploads", "forget", &id, "--json"]);
     assert_eq!(events(&run)[0]["id"], id.as_str());
     assert_eq!(tool.run(["uploads", "list"]).ok(), "");
@@ -409,9 +410,7 @@ fn unfinished_uploads_are_gone_on_with_or_forgotten_by_their_id() {
 #[test]
 fn an_unfinished_upload_of_a_file_that_changed_has_the_bytes_and_the_time_of_now() {
     let tool = tool();
-    let mut child = begun(&tool, 40_000_000);
-    child.kill().unwrap();
-    child.wait().unwrap();
+    killed(&tool, 40_000_000);
     tool.write("big", "changed");
     let time = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_500_000_000);
     let big = fs::File::options().append(true).open(tool.path("big"));
@@ -427,9 +426,7 @@ fn an_unfinished_upload_of_a_file_that_changed_has_the_bytes_and_the_time_of_now
 #[test]
 fn an_upload_that_turns_out_to_be_there_is_not_unfinished_any_more() {
     let tool = tool();
-    let mut child = begun(&tool, 40_000_000);
-    child.kill().unwrap();
-    child.wait().unwrap();
+    killed(&tool, 40_000_000);
     // As if the finish had been carried out, and nobody had heard of it.
     fs::copy(tool.path("big"), tool.path("same")).unwrap();
     tool.run(["put", "same", "/big"]).ok();

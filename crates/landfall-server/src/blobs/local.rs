@@ -4,9 +4,9 @@
 //! what blocks write and sync, so the runtime never waits for the disk; a blob has one of them
 //! only while there is something to write, because clients may take hours and threads are few.
 //! Bytes are handed over, to the thread and to the system, in large batches, and the system begins
-//! to write them to the disk while more are coming. A blob is durable when its bytes and its name are: the file is synced,
-//! then the directory, by a sync that all who wait for it share; then the caller is told, and
-//! only then may the metadata refer to it.
+//! to write them to the disk while more are coming. A blob is durable when its bytes and its name
+//! are: the file is synced, then the directory, by a sync that all who wait for it share; then the
+//! caller is told, and only then may the metadata refer to it.
 
 use super::{BlobError, BlobStore, BlobWriter, Checksums};
 use crate::meta::rows::{Blob, BlobId, BlobPlace};

@@ -7,7 +7,8 @@ use super::existing::Existing;
 use super::if_exists::{Before, IfExists};
 use super::outcome::UploadFailure;
 use super::plan::Plan;
-use super::source::{Kind, Source, SourceError, hash_file};
+use super::put::is_there;
+use super::source::{Kind, Source};
 use super::upload::Upload;
 use super::verdict::{PutFailure, PutOptions, Summary, Verdict};
 use super::walk::{PatternError, Walk};
@@ -212,18 +213,11 @@ async fn without_sending(
         let path = file.path().to_owned();
         let journals = engine.settings().journals.clone();
         let commit = options.commit(there, None);
-        let hashing = move || {
-            let (_, here) = hash_file(&path)?;
-            // An earlier run may have saved it without hearing of it.
-            if let (true, Some(journals)) = (hash == here, journals) {
-                drop(journals.settle(&path, &commit));
-            }
-            Ok(here)
-        };
-        decision = match blocking(hashing).await {
-            Ok(here) if here == hash => return Ok(Some(Verdict::AlreadyThere)),
-            Ok(_) => options.if_exists.if_different(),
-            Err(error) => return Ok(Some(Verdict::Refused(SourceError::into(error)))),
+        let comparing = move || is_there(&path, hash, journals.as_ref(), &commit);
+        decision = match blocking(comparing).await {
+            Ok(true) => return Ok(Some(Verdict::AlreadyThere)),
+            Ok(false) => options.if_exists.if_different(),
+            Err(error) => return Ok(Some(Verdict::Refused(error.into()))),
         };
     }
     Ok(match decision {

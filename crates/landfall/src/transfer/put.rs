@@ -6,18 +6,20 @@ use super::engine::Engine;
 use super::events::Event;
 use super::existing::Existing;
 use super::if_exists::{Before, Found};
+use super::journal::Journals;
 use super::outcome::{Outcome, UploadFailure};
 use super::plan::{Plan, Planned};
 use super::room;
-use super::source::{Source, hash_file};
+use super::source::{Source, SourceError, hash_file};
 use super::surplus::Surplus;
 use super::upload::Upload;
 use super::verdict::{PutFailure, PutOptions, Summary, Verdict};
-use landfall_protocol::DisplayPath;
 use landfall_protocol::path::WritePath;
 use landfall_protocol::types::files::{CommitInfo, WriteConflictError, WriteError};
 use landfall_protocol::types::folders::{CreateFolderArg, CreateFolderError};
+use landfall_protocol::{ContentHash, DisplayPath};
 use std::collections::VecDeque;
+use std::path::Path;
 use std::sync::Arc;
 use tokio::task::JoinSet;
 
@@ -232,16 +234,11 @@ impl Run {
                 let commit = self.commit(&plan.file(index));
                 steps.spawn_blocking(move || {
                     let local = plan.file(index).local;
-                    let same = hash_file(&local);
-                    let same = same
-                        .map(|(_, got)| got == hash)
-                        .map_err(UploadFailure::from);
-                    // An earlier run may have saved it without hearing of it. Whoever is at
-                    // the same upload now ends it himself.
-                    if let (Ok(true), Some(journals)) = (&same, journals) {
-                        drop(journals.settle(&local, &commit));
-                    }
-                    (which, Step::Compared(index, same))
+                    let same = is_there(&local, hash, journals.as_ref(), &commit);
+                    (
+                        which,
+                        Step::Compared(index, same.map_err(UploadFailure::from)),
+                    )
                 });
             }
         }
@@ -356,6 +353,23 @@ impl Run {
             }
         }
     }
+}
+
+/// Whether a file has the hash of what is at its place: then it is there. Blocks.
+pub(super) fn is_there(
+    local: &Path,
+    hash: ContentHash,
+    journals: Option<&Journals>,
+    commit: &CommitInfo,
+) -> Result<bool, SourceError> {
+    let (_, here) = hash_file(local)?;
+    let same = here == hash;
+    // An earlier run may have saved it without hearing of it. Whoever is at the same upload now
+    // ends it himself.
+    if let (true, Some(journals)) = (same, journals) {
+        drop(journals.settle(local, commit));
+    }
+    Ok(same)
 }
 
 /// Makes a folder; one that is there is as good.
